@@ -1,0 +1,77 @@
+"""Files that appear whole or not at all, and locks between processes."""
+
+import fcntl
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ropewalk.errors import HostError
+
+
+@contextmanager
+def replacing(path: Path, mode: int = 0o644) -> Iterator[Path]:
+    """Write a file under a temporary name in the same directory and rename it when the body succeeds.
+
+    Args:
+        path: The file that shall exist afterwards; missing directories are made.
+        mode: Its permission bits.
+
+    Yields:
+        The temporary path to write to; it is removed when the body raises.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(mode)
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """Make ``path`` hold exactly ``data``; a reader sees the old file or the new one, never a part.
+
+    Args:
+        path: The file; missing directories are made.
+        data: Its new content.
+        mode: Its permission bits; they hold from the first byte on.
+    """
+    with replacing(path, mode) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_text(path: Path, text: str, mode: int = 0o644) -> None:
+    """Make ``path`` hold exactly ``text`` in UTF-8; see `write_bytes`."""
+    write_bytes(path, text.encode(), mode)
+
+
+@contextmanager
+def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold an exclusive lock between processes; the kernel frees it when the process dies.
+
+    Args:
+        path: The lock file; it is made and stays.
+        wait: Wait for another holder; otherwise raise at once.
+
+    Yields:
+        Nothing; the lock is held during the ``with``.
+
+    Raises:
+        HostError: Another process holds it and ``wait`` is false.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+b") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            raise HostError(
+                "another ropewalk process is at work here", where=str(path), hint="wait for it, or end it"
+            ) from None
+        yield

@@ -1,0 +1,221 @@
+"""The one place that starts programs.
+
+Pure functions elsewhere build a `Command`; here it runs with a clean environment. A contained command lives in PID and
+mount namespaces of its own and dies with us, also by kill -9: the kernel then ends its children and drops its mounts.
+"""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from ropewalk.errors import Exit, HostError, RopewalkError
+
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_TAIL_LINES = 20
+_GRACE_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A program to run.
+
+    Attributes:
+        argv: Program and arguments; never a shell line.
+        environment: Variables beside PATH, HOME, LANG and TMPDIR, as (name, value).
+        directory: Working directory.
+        stdin: What the program reads; nothing by default.
+        timeout: Seconds until it is ended; None waits for ever.
+        contained: Give it PID and mount namespaces that vanish with it and with us.
+        network: A network namespace's path (``/run/netns/X``) to enter first.
+    """
+
+    argv: tuple[str, ...]
+    environment: tuple[tuple[str, str], ...] = ()
+    directory: Path | None = None
+    stdin: bytes = b""
+    timeout: float | None = None
+    contained: bool = False
+    network: Path | None = None
+
+    def full_argv(self) -> tuple[str, ...]:
+        """Return the arguments with the wrappers that ``network`` and ``contained`` ask for."""
+        argv = self.argv
+        if self.contained:
+            shell = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--")
+            argv = (*shell, *argv)
+        if self.network is not None:
+            argv = ("nsenter", f"--net={self.network}", "--", *argv)
+        return ("setpriv", "--pdeathsig", "KILL", "--", *argv) if self.contained else argv
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """How a program ended.
+
+    Attributes:
+        returncode: Its exit status; negative is a signal's number.
+        stdout: What it wrote; empty where a log took it.
+        stderr: Likewise.
+    """
+
+    returncode: int
+    stdout: bytes
+    stderr: bytes
+
+
+class CommandFailed(RopewalkError):
+    """A program ended with another status than 0.
+
+    Attributes:
+        returncode: Its exit status.
+        tail: The last lines of what it wrote.
+    """
+
+    exit_code = Exit.FAILED
+
+    def __init__(self, command: Command, returncode: int, output: bytes, log: Path | None) -> None:
+        """Keep the status and the last lines of the output."""
+        lines = output.decode(errors="replace").strip().splitlines()
+        self.returncode = returncode
+        self.tail = tuple(lines[-_TAIL_LINES:])
+        last = next((line.strip() for line in reversed(lines) if line.strip()), "no output")
+        hint = f"read {log}" if log else "run it by hand: " + " ".join(command.argv)
+        super().__init__(f"ended with status {returncode}: {last}", where=command.argv[0], hint=hint)
+
+
+class ProgramMissing(HostError):
+    """A program is not installed."""
+
+
+def clean_environment(extra: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    """Return the environment that programs get: nothing of ours but where home and temporary files are.
+
+    Args:
+        extra: Variables to add, as (name, value).
+    """
+    kept = {name: os.environ[name] for name in ("HOME", "TMPDIR", "XDG_RUNTIME_DIR") if name in os.environ}
+    return {"PATH": _PATH, "LANG": "C.UTF-8", "HOME": "/root", **kept, **dict(extra)}
+
+
+def _spawn(command: Command, stdout: int | IO[bytes], stderr: int | IO[bytes]) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            command.full_argv(),
+            stdin=subprocess.PIPE if command.stdin else subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            cwd=command.directory,
+            env=clean_environment(command.environment),
+            start_new_session=True,
+        )
+    except FileNotFoundError as error:
+        missing = command.argv[0] if error.filename in (None, command.argv[0]) else str(error.filename)
+        raise ProgramMissing(
+            f"{missing} is not there", where=command.argv[0], hint="run `make setup`, then `ropewalk doctor`"
+        ) from error
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a program and its process group: politely first, so that it can unmount."""
+    for number, wait in ((signal.SIGTERM, _GRACE_SECONDS), (signal.SIGKILL, None)):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        try:
+            process.wait(wait)
+        except subprocess.TimeoutExpired:
+            continue
+        return
+
+
+def run(command: Command, *, log: Path | None = None, check: bool = True) -> Completed:
+    """Run a program to its end.
+
+    Args:
+        command: What to run.
+        log: Append both outputs to this file instead of keeping them.
+        check: Raise when the status is not 0.
+
+    Returns:
+        Its status and outputs.
+
+    Raises:
+        CommandFailed: It ended with another status than 0 and ``check`` is true, or its time was over (status 124).
+        ProgramMissing: The program is not installed.
+    """
+    if log is None:
+        return _run_captured(command, check=check)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as sink:
+        process = _spawn(command, sink, subprocess.STDOUT)
+        _communicate(process, command)
+    if check and process.returncode != 0:
+        raise CommandFailed(command, process.returncode, tail_of(log), log)
+    return Completed(process.returncode, b"", b"")
+
+
+def _run_captured(command: Command, *, check: bool) -> Completed:
+    process = _spawn(command, subprocess.PIPE, subprocess.PIPE)
+    stdout, stderr = _communicate(process, command)
+    if check and process.returncode != 0:
+        raise CommandFailed(command, process.returncode, stderr or stdout, None)
+    return Completed(process.returncode, stdout, stderr)
+
+
+def _communicate(process: subprocess.Popen[bytes], command: Command) -> tuple[bytes, bytes]:
+    try:
+        stdout, stderr = process.communicate(command.stdin or None, timeout=command.timeout)
+    except subprocess.TimeoutExpired:
+        _end(process)
+        raise CommandFailed(command, 124, f"not ended after {command.timeout:g} s".encode(), None) from None
+    except BaseException:
+        _end(process)
+        raise
+    return stdout or b"", stderr or b""
+
+
+def tail_of(log: Path, size: int = 8192) -> bytes:
+    """Return the last ``size`` bytes of a log file."""
+    with log.open("rb") as handle:
+        handle.seek(0, os.SEEK_END)
+        handle.seek(max(0, handle.tell() - size))
+        return handle.read()
+
+
+@contextmanager
+def started(command: Command, log: Path) -> Iterator[int]:
+    """Run a program beside us and end it afterwards.
+
+    Args:
+        command: What to run.
+        log: Where both outputs go.
+
+    Yields:
+        Its process id.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as sink:
+        process = _spawn(command, sink, subprocess.STDOUT)
+        try:
+            yield process.pid
+        finally:
+            _end(process)
+
+
+def detach(command: Command, log: Path) -> int:
+    """Start a program that outlives us (the embedded registry).
+
+    Args:
+        command: What to run.
+        log: Where both outputs go.
+
+    Returns:
+        Its process id.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as sink:
+        return _spawn(command, sink, subprocess.STDOUT).pid

@@ -1,0 +1,148 @@
+"""What a recipe says, once it is read: plain values that plan, build and refresh work with."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+
+class Generation(StrEnum):
+    """Where an image stands in the strategy's tree; base images are never deployed."""
+
+    BASE = "base"
+    PRODUCTION = "production"
+    SERVICE = "service"
+
+
+class ParentRole(StrEnum):
+    """What an image takes from a parent."""
+
+    FINAL = "final"
+    """It stands in the last ``FROM``: its layers are below ours."""
+    BUILD = "build"
+    """It is used to build only: another stage, ``COPY --from``, ``Build-Depends``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """An image that a recipe needs.
+
+    Attributes:
+        reference: As the rendered Dockerfile names it, arguments expanded, with a tag (``latest`` where none is written).
+        repository: ``registry/namespace/name`` in the registry's own name where it is ours (aliases are resolved).
+        name: The line's name without registry, namespace and tag; None for a foreign image.
+        tag: The tag.
+        role: Final or build.
+    """
+
+    reference: str
+    repository: str
+    name: str | None
+    tag: str
+    role: ParentRole
+
+
+@dataclass(frozen=True, slots=True)
+class ContextFile:
+    """A path of the build context.
+
+    Attributes:
+        path: Relative to the context.
+        source: Where its content is read from (a link inside the tree is followed).
+        mode: Permission bits.
+        directory: It is a directory.
+        sha256: Of the content; empty for a directory.
+    """
+
+    path: str
+    source: Path
+    mode: int
+    directory: bool
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class BaseSpec:
+    """A base image as its ``base.yaml`` says.
+
+    Attributes:
+        suites: Suites of the archive, the release first: ``bookworm``, ``bookworm-updates``, ``bookworm-security``.
+        components: ``main`` and others.
+        packages: Packages beside those that are essential and apt.
+        env: Environment variables of the image.
+        labels: Labels of the image.
+    """
+
+    suites: tuple[str, ...]
+    components: tuple[str, ...]
+    packages: tuple[str, ...]
+    env: tuple[tuple[str, str], ...]
+    labels: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptTest:
+    """docker-pkg's contract: a program of the host that gets the image's name.
+
+    Attributes:
+        argv: The command with ``{path}`` replaced; ``{image}`` stands where the image's full name goes.
+    """
+
+    argv: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VariantTest:
+    """A service's test variant: an image that is built beside it and whose entry point must succeed.
+
+    Attributes:
+        dockerfile: The rendered Dockerfile of the variant.
+    """
+
+    dockerfile: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How one image is made.
+
+    Attributes:
+        generation: Base, production or service.
+        registry: The registry's name (``registry.example.org``), never its address.
+        namespace: docker-pkg's ``namespace``; may be empty.
+        name: The line's name without registry and namespace.
+        version: The changelog's newest version (base: ``version``); an OCI tag that does not end in ``-rN``.
+        directory: The recipe's directory.
+        digest: ``sha256:...`` over all that the recipe says: rendered Dockerfile, context with modes, test, base spec.
+        epoch: SOURCE_DATE_EPOCH in seconds; None for a base image, whose view gives it.
+        dockerfile: The rendered Dockerfile; empty for a base image.
+        parents: Images that it needs, the final one first, each once per role.
+        context: The build context, sorted by path, `.dockerignore` applied.
+        base: What a base image is made of; None for the others.
+        test: How the built image is tested; None where the recipe has no test.
+        rebase: False where the recipe says that its images must never be rebased.
+    """
+
+    generation: Generation
+    registry: str
+    namespace: str
+    name: str
+    version: str
+    directory: Path
+    digest: str
+    epoch: int | None
+    dockerfile: str = ""
+    parents: tuple[Parent, ...] = ()
+    context: tuple[ContextFile, ...] = ()
+    base: BaseSpec | None = None
+    test: ScriptTest | VariantTest | None = None
+    rebase: bool = True
+
+    @property
+    def repository(self) -> str:
+        """``registry/namespace/name``, empty parts left out."""
+        return "/".join(part for part in (self.registry, self.namespace, self.name) if part)
+
+    @property
+    def reference(self) -> str:
+        """``registry/namespace/name:version``: the line."""
+        return f"{self.repository}:{self.version}"

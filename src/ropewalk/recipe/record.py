@@ -1,0 +1,239 @@
+"""The build record: what went into an image that this state directory made, and what came out.
+
+Plans, provenance, owners and proofs read it; nothing is ever read from labels (DESIGN, principle 6).
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from ropewalk import atomic
+from ropewalk.errors import InputError
+from ropewalk.recipe.recipe import Generation, ParentRole
+
+
+class How(StrEnum):
+    """How an image came to be."""
+
+    BUILT = "built"
+    REBUILT = "rebuilt"
+    REBASED = "rebased"
+
+
+class LayerKind(StrEnum):
+    """What a layer is for."""
+
+    OWN = "own"
+    """What a recipe added to its parent."""
+    RECONCILE = "reconcile"
+    """What a rebase merged; it never owns a package."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnedLayer:
+    """A layer and the line whose recipe made it.
+
+    Attributes:
+        diff_id: The layer.
+        owner: The line's name without registry and namespace.
+        kind: Own or reconcile.
+    """
+
+    diff_id: str
+    owner: str
+    kind: LayerKind
+
+
+@dataclass(frozen=True, slots=True)
+class ParentPin:
+    """A parent as it was used.
+
+    Attributes:
+        reference: As the recipe names it, with tag.
+        digest: The manifest digest that stood for it.
+        role: Final or build.
+    """
+
+    reference: str
+    digest: str
+    role: ParentRole
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRecord:
+    """The recorded inputs and the outcome of making one image.
+
+    Attributes:
+        digest: The image's manifest digest.
+        platform: ``os/architecture``.
+        repository: ``registry/namespace/name``.
+        name: The line's name.
+        version: The line's version (the changelog's).
+        build: 1 for the first build of the line, N for its ``-rN``.
+        generation: Base, production or service.
+        recipe_digest: Of the recipe it was made from.
+        parents: Parents by digest.
+        view: Id of the archive view.
+        epoch: SOURCE_DATE_EPOCH, in seconds.
+        how: Built, rebuilt or rebased.
+        layers: All layers, lowest first, with their owners.
+        dockerfile: The rendered Dockerfile; empty for a base image.
+        made: When it was made, in seconds since 1970.
+        tested: A test ran and succeeded; false where the recipe has none.
+        rebased_from: For a rebase: the digest of the image whose own layers were taken.
+    """
+
+    digest: str
+    platform: str
+    repository: str
+    name: str
+    version: str
+    build: int
+    generation: Generation
+    recipe_digest: str
+    parents: tuple[ParentPin, ...]
+    view: str
+    epoch: int
+    how: How
+    layers: tuple[OwnedLayer, ...]
+    dockerfile: str
+    made: int
+    tested: bool
+    rebased_from: str = ""
+
+    @property
+    def tag(self) -> str:
+        """The version tag: ``1.22.1-3``, then ``1.22.1-3-r2``."""
+        return self.version if self.build == 1 else f"{self.version}-r{self.build}"
+
+    @property
+    def reference(self) -> str:
+        """``registry/namespace/name:tag``."""
+        return f"{self.repository}:{self.tag}"
+
+    @property
+    def line(self) -> str:
+        """``registry/namespace/name:version``."""
+        return f"{self.repository}:{self.version}"
+
+    def parent(self) -> ParentPin | None:
+        """Return the final parent; None for an image from scratch."""
+        return next((pin for pin in self.parents if pin.role is ParentRole.FINAL), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """When an image was published.
+
+    Attributes:
+        registry: The address that was written to.
+        at: Seconds since 1970.
+    """
+
+    registry: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What a full rebuild said of an image.
+
+    Attributes:
+        equal: The trees were equal path by path.
+        differences: Differing paths, each with what differs; at most 50.
+        seconds: How long the rebuild took.
+        at: Seconds since 1970.
+    """
+
+    equal: bool
+    differences: tuple[str, ...]
+    seconds: float
+    at: int
+
+
+def to_json(record: BuildRecord) -> dict[str, Any]:
+    """Return a record as JSON-ready values; `from_json` reads them back."""
+    return asdict(record)
+
+
+def from_json(data: dict[str, Any]) -> BuildRecord:
+    """Make a record from what `to_json` gave.
+
+    Raises:
+        KeyError, TypeError, ValueError: The data is not a record's.
+    """
+    parents = tuple(ParentPin(p["reference"], p["digest"], ParentRole(p["role"])) for p in data["parents"])
+    layers = tuple(OwnedLayer(x["diff_id"], x["owner"], LayerKind(x["kind"])) for x in data["layers"])
+    return BuildRecord(
+        **{
+            **data,
+            "generation": Generation(data["generation"]),
+            "how": How(data["how"]),
+            "parents": parents,
+            "layers": layers,
+        }
+    )
+
+
+class RecordBook:
+    """The build records of a state directory: ``records/HEX/{build,published,proof}.json``."""
+
+    def __init__(self, directory: Path) -> None:
+        """Use ``directory``, which need not exist yet."""
+        self._directory = directory
+
+    def _path(self, digest: str, name: str) -> Path:
+        return self._directory / digest.removeprefix("sha256:") / f"{name}.json"
+
+    def _read(self, path: Path) -> dict[str, Any] | None:
+        try:
+            data = json.loads(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
+            hint = "delete the file; the image is then built again"
+            raise InputError(f"is no JSON: {error}", where=str(path), hint=hint) from error
+        if not isinstance(data, dict):
+            raise InputError("is no record", where=str(path), hint="delete the file; the image is then built again")
+        return data
+
+    def save(self, record: BuildRecord) -> None:
+        """Keep a record under its image's digest."""
+        text = json.dumps(to_json(record), indent=1, sort_keys=True)
+        atomic.write_text(self._path(record.digest, "build"), text)
+
+    def load(self, digest: str) -> BuildRecord | None:
+        """Return the record of an image; None where this state directory did not make it."""
+        data = self._read(self._path(digest, "build"))
+        return None if data is None else from_json(data)
+
+    def __iter__(self) -> Iterator[BuildRecord]:
+        """Go through all records, by line, then by build number."""
+        found = (self.load(f"sha256:{path.parent.name}") for path in self._directory.glob("*/build.json"))
+        records = [record for record in found if record is not None]
+        yield from sorted(records, key=lambda record: (record.repository, record.version, record.build, record.made))
+
+    def builds(self, repository: str, version: str) -> tuple[BuildRecord, ...]:
+        """Return a line's builds, the oldest first; the last is its current image."""
+        return tuple(record for record in self if (record.repository, record.version) == (repository, version))
+
+    def mark_published(self, digest: str, published: Published) -> None:
+        """Keep when and where an image was published."""
+        atomic.write_text(self._path(digest, "published"), json.dumps(asdict(published)))
+
+    def published(self, digest: str) -> Published | None:
+        """Return when and where an image was published; None if it was not."""
+        data = self._read(self._path(digest, "published"))
+        return None if data is None else Published(**data)
+
+    def mark_proven(self, digest: str, proof: Proof) -> None:
+        """Keep what a full rebuild said."""
+        atomic.write_text(self._path(digest, "proof"), json.dumps(asdict(proof)))
+
+    def proof(self, digest: str) -> Proof | None:
+        """Return what a full rebuild said; None if there was none."""
+        data = self._read(self._path(digest, "proof"))
+        return None if data is None else replace(Proof(**data), differences=tuple(data["differences"]))

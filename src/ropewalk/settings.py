@@ -1,0 +1,83 @@
+"""Where this installation keeps its state."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The state directory and the places in it.
+
+    Attributes:
+        state: The state directory: store, records, pool, views, database, keys.
+    """
+
+    state: Path
+
+    @property
+    def store(self) -> Path:
+        """The local OCI layout of built images."""
+        return self.state / "store"
+
+    @property
+    def records(self) -> Path:
+        """Build records, one directory per image digest."""
+        return self.state / "records"
+
+    @property
+    def views(self) -> Path:
+        """Archive views: one JSON each, and the signed files by hash."""
+        return self.state / "views"
+
+    @property
+    def pool(self) -> Path:
+        """Every .deb that went into an image, once, by sha256."""
+        return self.state / "pool"
+
+    @property
+    def keys(self) -> Path:
+        """Signing keys, one pair of each kind per generation."""
+        return self.state / "keys"
+
+    @property
+    def database(self) -> Path:
+        """The SQLite database of the inventory."""
+        return self.state / "ropewalk.sqlite"
+
+    @property
+    def containers(self) -> Path:
+        """Storage of buildah and podman; a cache, may be deleted when nothing runs."""
+        return self.state / "containers"
+
+    @property
+    def registry(self) -> Path:
+        """Data, configuration and signatures of the embedded registry."""
+        return self.state / "registry"
+
+    @property
+    def logs(self) -> Path:
+        """One log file per image build."""
+        return self.state / "logs"
+
+    @property
+    def scratch(self) -> Path:
+        """Temporary directories of running work; what a dead run left is removed by the next."""
+        return self.state / "scratch"
+
+
+def from_environment(environment: Mapping[str, str]) -> Settings:
+    """Find the state directory: ``ROPEWALK_STATE``, else XDG's state directory.
+
+    Args:
+        environment: The process's environment.
+
+    Returns:
+        Settings with an absolute state directory, which need not exist yet.
+    """
+    named = environment.get("ROPEWALK_STATE")
+    if named:
+        return Settings(Path(named).absolute())
+    home = Path(environment.get("HOME", "/root"))
+    base = environment.get("XDG_STATE_HOME")
+    return Settings((Path(base) if base else home / ".local" / "state") / "ropewalk")
