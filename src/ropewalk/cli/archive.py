@@ -1,0 +1,66 @@
+"""``ropewalk archive``: views of the Debian archive."""
+
+from typing import Annotated
+
+import typer
+
+from ropewalk.archive import Pockets
+from ropewalk.cli.output import Format, FormatOption, print_json, print_line, print_table
+from ropewalk.cli.session import Session, host_architecture, when
+
+app = typer.Typer(no_args_is_help=True, help="Views of the Debian archive: what builds see of it at one moment.")
+
+
+@app.command()
+def view(
+    context: typer.Context,
+    suites: Annotated[list[str] | None, typer.Option("--suite", help="A release; may be given again.")] = None,
+    pockets: Annotated[
+        Pockets, typer.Option("--pockets", help="The release alone, or with its -updates and -security.")
+    ] = Pockets.ALL,
+    components: Annotated[list[str] | None, typer.Option("--component", help="A component; main by default.")] = None,
+    output: FormatOption = Format.TEXT,
+) -> None:
+    """Record the archive as it is now and print the new view's id.
+
+    Every InRelease is verified with Debian's keyring and every index by its hash. An unchanged archive gives the same id.
+    """
+    from ropewalk.archive import suite_names
+
+    session: Session = context.obj
+    names = tuple(name for suite in suites or ["bookworm"] for name in suite_names(suite, pockets))
+    made = session.views().make(
+        names, tuple(components or ["main"]), host_architecture(), session.upstream(), session.listener
+    )
+    if output is Format.JSON:
+        print_json({"view": made.id, "suites": [suite.suite for suite in made.suites]})
+    else:
+        print_line(made.id)
+
+
+@app.command("list")
+def list_views(context: typer.Context, output: FormatOption = Format.TEXT) -> None:
+    """List the recorded views, the oldest first."""
+    session: Session = context.obj
+    views = list(session.views())
+    if output is Format.JSON:
+        print_json(
+            {
+                "views": [
+                    {
+                        "id": view.id,
+                        "architecture": view.architecture,
+                        "suites": [
+                            {"suite": suite.suite, "uri": suite.uri, "date": suite.date} for suite in view.suites
+                        ],
+                    }
+                    for view in views
+                ]
+            }
+        )
+        return
+    rows = (
+        (view.id, view.architecture, ", ".join(f"{suite.suite} of {when(suite.date)}" for suite in view.suites))
+        for view in views
+    )
+    print_table(("view", "architecture", "suites"), rows)

@@ -1,0 +1,107 @@
+"""``ropewalk build``: make what the plan says."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ropewalk.cli.output import Format, FormatOption, print_json, print_line, print_table
+from ropewalk.cli.plan import ForceOption, SelectOption, make_plan
+from ropewalk.cli.session import DirectoriesArgument, OfflineOption, RegistryOption, Session, ViewOption
+from ropewalk.errors import Exit
+
+if TYPE_CHECKING:
+    from ropewalk.build import Outcome
+    from ropewalk.recipe import BuildRecord
+
+
+def build(
+    context: typer.Context,
+    directories: DirectoriesArgument = None,
+    *,
+    select: SelectOption = None,
+    force: ForceOption = None,
+    renew: Annotated[
+        bool, typer.Option("--refresh", help="Rebuild what the plan calls `refresh` too, as the line's next -rN.")
+    ] = False,
+    keep_going: Annotated[
+        bool, typer.Option("--keep-going", help="After a failure go on with what does not need the failed image.")
+    ] = False,
+    view: ViewOption = None,
+    offline: OfflineOption = False,
+    registry: RegistryOption = None,
+    output: FormatOption = Format.TEXT,
+) -> None:
+    """Build and test every recipe that needs it, in dependency order, and take the inventory of what was built.
+
+    Images go into the local store; `ropewalk publish` sends them. Exits with 1 where a build or a test failed, with 7
+    where the plan refuses a recipe.
+    """
+    from ropewalk.build import run_plan
+    from ropewalk.plan import Action
+
+    session: Session = context.obj
+    recipes = session.recipes(directories)
+    used = session.view(view)
+    with session.client(offline=offline, registry=registry) as client:
+        made = make_plan(session, recipes, client, view=used.id, select=select, force=tuple(force or ()))
+    wanted = {Action.BUILD, Action.REFRESH} if renew else {Action.BUILD}
+    todo = [entry for entry in made.entries if entry.action in wanted]
+    refused = [entry for entry in made.entries if entry.action is Action.REFUSED]
+    outcomes: tuple[Outcome, ...] = ()
+    if todo:
+        with session.workshop() as shop:
+            outcomes = run_plan(shop, made, wanted, used, keep_going=keep_going, finished=lambda r: enter(session, r))
+    if output is Format.JSON:
+        print_json({"view": used.id, "images": [_row(outcome) for outcome in outcomes]})
+    else:
+        _print(outcomes, len(made.entries))
+    for entry in refused:
+        print_line(f"refused  {entry.recipe.reference}: {', '.join(entry.reasons)}; {entry.hint}", "yellow")
+    if any(outcome.error for outcome in outcomes):
+        raise typer.Exit(Exit.FAILED)
+    if refused:
+        raise typer.Exit(Exit.REFUSED)
+
+
+def enter(session: Session, record: "BuildRecord") -> None:
+    """Take an image into the inventory.
+
+    Args:
+        session: The run.
+        record: Its build record; the image is in the store.
+    """
+    from ropewalk.inventory import ingest_image
+
+    ingest_image(session.engine(), session.store(), record)
+
+
+def _row(outcome: "Outcome") -> dict[str, object]:
+    record = outcome.record
+    return {
+        "name": outcome.recipe.name,
+        "reference": record.reference if record else outcome.recipe.reference,
+        "digest": record.digest if record else None,
+        "tested": record.tested if record else False,
+        "seconds": round(outcome.seconds, 2),
+        "error": str(outcome.error) if outcome.error else None,
+        "hint": outcome.error.hint if outcome.error else None,
+    }
+
+
+def _print(outcomes: "tuple[Outcome, ...]", recipes: int) -> None:
+    if not outcomes:
+        print_line(f"nothing to do: {recipes} recipes are current")
+        return
+    rows = (
+        (
+            outcome.record.reference if outcome.record else outcome.recipe.reference,
+            "built" if outcome.record else "failed",
+            f"{outcome.seconds:.1f}",
+            outcome.record.digest[7:19] if outcome.record else str(outcome.error),
+        )
+        for outcome in outcomes
+    )
+    print_table(("image", "result", "seconds", "digest or error"), rows, right=("seconds",))
+    for outcome in outcomes:
+        if outcome.error:
+            print_line(f"{outcome.recipe.reference}: {outcome.error.hint}", "yellow")

@@ -1,0 +1,64 @@
+"""How commands print: text for people on a terminal, JSON for scripts."""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+
+class Format(StrEnum):
+    """What a command prints."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+FormatOption = Annotated[Format, typer.Option("--format", help="Text for people, or JSON for scripts.")]
+
+out = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON, keys in the order given."""
+    sys.stdout.write(json.dumps(value, indent=2) + "\n")
+
+
+def print_line(text: str, style: str = "") -> None:
+    """Print one line of text that holds no markup."""
+    out.print(escape(text), style=style or None)
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()) -> None:
+    """Print rows under column heads; plain columns where no terminal reads.
+
+    Args:
+        columns: The heads.
+        rows: Each a value a column.
+        right: Heads of the columns that are aligned to the right.
+    """
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(str(value)) for value in row))
+    if sys.stdout.isatty():
+        out.print(table)
+    else:
+        # A width that fits every row keeps one record a line for grep and awk.
+        Console(width=4096, highlight=False).print(table)
+
+
+def human_size(size: float) -> str:
+    """Return bytes as people read them: ``94 KB``, ``31.2 MB``."""
+    for unit in ("B", "KB", "MB"):
+        if size < 1000:  # noqa: PLR2004  # a unit's end
+            return f"{size:.0f} {unit}" if unit in ("B", "KB") else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.2f} GB"

@@ -1,0 +1,89 @@
+"""``ropewalk plan``: what a build would do to every recipe, and why."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ropewalk.cli.output import Format, FormatOption, print_json, print_line, print_table
+from ropewalk.cli.session import DirectoriesArgument, OfflineOption, RegistryOption, Session, ViewOption
+
+if TYPE_CHECKING:
+    from ropewalk.oci import RegistryClient
+    from ropewalk.plan import Plan
+    from ropewalk.recipe import Recipe
+
+ForceOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--force", metavar="GLOB", help="Build these even if they are current; matches registry/name:version."
+    ),
+]
+SelectOption = Annotated[
+    str | None,
+    typer.Option("--select", metavar="GLOB", help="Only these and what they need; matches registry/name:version."),
+]
+
+
+def make_plan(
+    session: Session,
+    recipes: "tuple[Recipe, ...]",
+    client: "RegistryClient | None",
+    *,
+    view: str | None,
+    select: str | None,
+    force: tuple[str, ...] = (),
+) -> "Plan":
+    """Observe store and registry and decide.
+
+    Args:
+        session: The run.
+        recipes: The tree.
+        client: The registry; None decides without one.
+        view: The view that builds would use; None before the first one.
+        select: A glob that cuts the plan to some recipes and their parents.
+        force: Globs of recipes to build in any case.
+
+    Returns:
+        An entry a recipe, in build order.
+    """
+    from ropewalk.plan import decide, observe, selected
+    from ropewalk.trust import public
+
+    observed = observe(
+        recipes, book=session.book(), store=session.store(), client=client, publics=public(session.settings.keys)
+    )
+    plan = decide(recipes, observed, view, force=force)
+    return selected(plan, select) if select else plan
+
+
+def plan(  # one argument an option
+    context: typer.Context,
+    directories: DirectoriesArgument = None,
+    *,
+    select: SelectOption = None,
+    force: ForceOption = None,
+    view: ViewOption = None,
+    offline: OfflineOption = False,
+    registry: RegistryOption = None,
+    output: FormatOption = Format.TEXT,
+) -> None:
+    """Show what would happen to every recipe, in build order, and why. Changes nothing."""
+    from ropewalk.plan import to_json
+
+    session: Session = context.obj
+    recipes = session.recipes(directories)
+    newest = session.views().newest()
+    used = session.view(view).id if view else (newest.id if newest else None)
+    with session.client(offline=offline, registry=registry) as client:
+        made = make_plan(session, recipes, client, view=used, select=select, force=tuple(force or ()))
+    if output is Format.JSON:
+        print_json(to_json(made))
+        return
+    rows = [
+        (entry.recipe.reference, entry.recipe.generation, entry.action, ", ".join(entry.reasons) or "current")
+        for entry in made.entries
+    ]
+    print_table(("image", "generation", "action", "why"), rows)
+    for entry in made.entries:
+        if entry.hint:
+            print_line(f"{entry.recipe.reference}: {entry.hint}", "yellow")

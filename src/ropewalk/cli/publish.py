@@ -1,0 +1,103 @@
+"""``ropewalk publish``: push, sign, attest, tag."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ropewalk.cli.output import Format, FormatOption, human_size, print_json, print_line, print_table
+from ropewalk.cli.session import RegistryOption, Session
+from ropewalk.errors import InputError
+
+if TYPE_CHECKING:
+    from ropewalk.publish import Outcome
+    from ropewalk.recipe import BuildRecord
+
+
+@contextmanager
+def publisher(session: Session, registry: str | None) -> "Iterator[Callable[[BuildRecord], Outcome]]":
+    """Open the registry and the keys, and give what publishes one image.
+
+    Args:
+        session: The run.
+        registry: ``--registry``.
+
+    Yields:
+        A function that publishes the image of a build record.
+
+    Raises:
+        InputError: No registry is known, or an image is not in the store.
+    """
+    from ropewalk.publish import publish as publish_image
+    from ropewalk.trust import load
+
+    store, book = session.store(), session.book()
+    with session.client(offline=False, registry=registry) as client:
+        if client is None:
+            hint = "run `ropewalk registry up`, set ropewalk.endpoint in config.yaml, or give --registry URL"
+            raise InputError("no registry is known", where="publish", hint=hint)
+
+        def send(record: "BuildRecord") -> "Outcome":
+            image = store.load(record.digest)
+            if image is None:
+                raise InputError("is not in the store", where=record.reference, hint="build it again")
+            newest = [other for other in book if other.repository == record.repository]
+            return publish_image(
+                image,
+                record,
+                store=store,
+                client=client,
+                keys=load(session.settings.keys, record.generation),
+                lookaside=session.settings.registry / "lookaside",
+                book=book,
+                latest=newest[-1].digest == record.digest,
+                now=session.now(),
+                listener=session.listener,
+            )
+
+        yield send
+
+
+def publish(
+    context: typer.Context,
+    wanted: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[IMAGE]...", help="Images; every line's current one by default.", show_default=False),
+    ] = None,
+    registry: RegistryOption = None,
+    output: FormatOption = Format.TEXT,
+) -> None:
+    """Push images by digest, sign and attest them, then give them their version tag and `latest`.
+
+    A published version tag never moves. Run again, nothing is sent.
+    """
+    session: Session = context.obj
+    if wanted:
+        records = [session.find(name)[1] for name in wanted]
+    else:
+        records = list({record.line: record for record in session.book()}.values())
+    with publisher(session, registry) as send:
+        outcomes = [send(record) for record in parents_first(records)]
+    if output is Format.JSON:
+        fields = ("reference", "digest", "writes", "bytes")
+        print_json({"images": [{field: getattr(outcome, field) for field in fields} for outcome in outcomes]})
+        return
+    print_table(
+        ("image", "digest", "writes", "sent"),
+        ((o.reference, o.digest[7:19], o.writes, human_size(o.bytes)) for o in outcomes),
+        right=("writes", "sent"),
+    )
+    print_line(f"{len(outcomes)} published, {sum(o.writes for o in outcomes)} writes")
+
+
+def parents_first(records: "list[BuildRecord]") -> "list[BuildRecord]":
+    """Order images so that a parent comes before its children: their blobs can then be mounted.
+
+    Args:
+        records: Build records, in any order.
+
+    Returns:
+        The same records; images with fewer layers first, since a child has its parent's and its own.
+    """
+    return sorted(records, key=lambda record: len(record.layers))

@@ -1,0 +1,235 @@
+"""What a command works with: the state directory, the tree's config, and the rooms' stores, opened when first asked for."""
+
+import json
+import os
+import platform
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ropewalk import atomic
+from ropewalk.cli.progress import Progress
+from ropewalk.errors import InputError
+from ropewalk.events import Event, EventKind, Listener
+from ropewalk.settings import Settings, from_environment
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from ropewalk.archive import Upstream, View, ViewBook
+    from ropewalk.build import Workshop
+    from ropewalk.oci import Image, RegistryClient, Store
+    from ropewalk.recipe import BuildRecord, Recipe, RecordBook, TreeConfig
+
+DirectoriesArgument = Annotated[
+    list[Path] | None,
+    typer.Argument(help="Directories with recipes; those of the last build where none is given.", show_default=False),
+]
+ViewOption = Annotated[str | None, typer.Option("--view", help="Archive view to build from; the newest by default.")]
+OfflineOption = Annotated[bool, typer.Option("--offline", help="Ask no registry: store and tree decide.")]
+RegistryOption = Annotated[
+    str | None, typer.Option("--registry", metavar="URL", help="Address of the registry, for this run.")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One run of the command.
+
+    Attributes:
+        settings: Where the state is.
+        config_path: ``-c FILE``; None where it was not given.
+        listener: Who is told of progress.
+    """
+
+    settings: Settings
+    config_path: Path | None
+    listener: Listener
+
+    def store(self) -> "Store":
+        """Return the local store."""
+        from ropewalk.oci import Store
+
+        return Store(self.settings.store)
+
+    def book(self) -> "RecordBook":
+        """Return the build records."""
+        from ropewalk.recipe import RecordBook
+
+        return RecordBook(self.settings.records)
+
+    def views(self) -> "ViewBook":
+        """Return the archive views."""
+        from ropewalk.archive import ViewBook
+
+        return ViewBook(self.settings.views)
+
+    def view(self, identifier: str | None) -> "View":
+        """Return the view of that id, else the newest.
+
+        Raises:
+            InputError: There is no such view, or none at all.
+        """
+        if identifier:
+            return self.views().load(identifier)
+        newest = self.views().newest()
+        if newest is None:
+            raise InputError("no archive view yet", where=str(self.settings.views), hint="run `ropewalk archive view`")
+        return newest
+
+    def upstream(self) -> "Upstream":
+        """Return the mirrors that this host's apt uses."""
+        from ropewalk.archive import host_upstream
+
+        return host_upstream()
+
+    def engine(self) -> "Engine":
+        """Return the inventory's database, its tables made."""
+        from ropewalk.db import open_database
+
+        return open_database(self.settings.database)
+
+    def config(self) -> "TreeConfig":
+        """Read the tree's config: ``-c FILE``, else ``config.yaml`` here, else the last build's.
+
+        Raises:
+            InputError: It is wrong, or there is none.
+        """
+        from ropewalk.recipe import load_config
+
+        return load_config(self._config_path(), _user_config())
+
+    def _config_path(self) -> Path:
+        if self.config_path is not None:
+            return self.config_path
+        here = Path("config.yaml")
+        remembered = _remembered(self.settings)
+        if here.exists() or not remembered:
+            return here
+        return Path(remembered["config"])
+
+    def recipes(self, directories: list[Path] | None) -> "tuple[Recipe, ...]":
+        """Read the recipes below some directories and remember them as the tree that is worked on.
+
+        Args:
+            directories: Where to look; the remembered ones where empty.
+
+        Returns:
+            All recipes found, in the order of their directories.
+
+        Raises:
+            InputError: A recipe is wrong, or no directory is known.
+        """
+        from ropewalk.recipe import load_tree
+
+        chosen = [path.absolute() for path in directories or []]
+        remembered = _remembered(self.settings)
+        if not chosen and remembered:
+            chosen = [Path(path) for path in remembered["directories"]]
+        if not chosen:
+            raise InputError("no directory with recipes", where="command line", hint="name one, e.g. `images`")
+        loaded = load_tree(chosen, self.config(), datetime.fromtimestamp(self.now(), UTC).date())
+        for warning in loaded.warnings:
+            self.listener(Event(EventKind.WARNING, "recipes", warning))
+        text = {"config": str(self._config_path().absolute()), "directories": [str(path) for path in chosen]}
+        atomic.write_text(self.settings.state / "tree.json", json.dumps(text))
+        return loaded.recipes
+
+    @contextmanager
+    def client(self, *, offline: bool, registry: str | None) -> "Iterator[RegistryClient | None]":
+        """Open the registry: ``--registry``, else the config's ``endpoint``, else the embedded one where it is up.
+
+        Yields:
+            A client; None with ``--offline`` or where no address is known.
+        """
+        from ropewalk.oci import RegistryClient
+
+        address = None if offline else registry or self._address()
+        if address is None:
+            yield None
+            return
+        with RegistryClient(address) as client:
+            yield client
+
+    def _address(self) -> str | None:
+        from ropewalk.registry import status
+
+        path = self._config_path()
+        if path.exists() and (endpoint := self.config().endpoint):
+            return endpoint
+        address = status(self.settings)
+        return address.registry if address else None
+
+    @contextmanager
+    def workshop(self) -> "Iterator[Workshop]":
+        """Open what builds need; one process at a time."""
+        from ropewalk.build import open_workshop
+
+        with ExitStack() as stack:
+            yield stack.enter_context(open_workshop(self.settings, self.upstream(), self.listener))
+
+    def find(self, wanted: str) -> "tuple[Image, BuildRecord]":
+        """Find an image of the store by name, ``name:version``, full reference or digest.
+
+        Args:
+            wanted: What the user wrote; a name alone means its newest build.
+
+        Returns:
+            The image and its build record.
+
+        Raises:
+            InputError: There is none.
+        """
+        from difflib import get_close_matches
+
+        records = list(self.book())
+        store = self.store()
+        for record in sorted(records, key=lambda record: (record.made, record.build), reverse=True):
+            names = (record.name, record.repository, f"{record.name}:{record.tag}", record.reference, record.digest)
+            if wanted in names or record.digest == f"sha256:{wanted}":
+                image = store.load(record.digest)
+                if image is not None:
+                    return image, record
+        near = get_close_matches(wanted, sorted({record.name for record in records}), n=1)
+        hint = f"did you mean {near[0]}?" if near else "`ropewalk images` lists what is there"
+        raise InputError("no such image", where=wanted, hint=hint)
+
+    def now(self) -> int:
+        """Return the time in seconds since 1970."""
+        return int(time.time())
+
+
+def _remembered(settings: Settings) -> dict[str, list[str] | str] | None:
+    try:
+        return dict(json.loads((settings.state / "tree.json").read_bytes()))
+    except FileNotFoundError:
+        return None
+
+
+def _user_config() -> Path:
+    base = os.environ.get("XDG_CONFIG_HOME")
+    return (Path(base) if base else Path.home() / ".config") / "docker-pkg.yaml"
+
+
+def host_architecture() -> str:
+    """Return this machine's architecture in Debian's words."""
+    machine = platform.machine()
+    return {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
+
+
+def when(seconds: int) -> str:
+    """Return a time in UTC as people read it."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+@contextmanager
+def open_session(config: Path | None, *, quiet: bool) -> Iterator[Session]:
+    """Make a session from the environment; progress is shown while it is open."""
+    with Progress(quiet=quiet) as progress:
+        yield Session(from_environment(os.environ), config, progress)

@@ -1,0 +1,45 @@
+"""``ropewalk verify``: is an image in the registry signed and attested by us?"""
+
+from typing import Annotated
+
+import typer
+
+from ropewalk.cli.output import Format, FormatOption, print_json, print_line
+from ropewalk.cli.session import RegistryOption, Session
+from ropewalk.errors import Exit, InputError
+
+
+def verify(
+    context: typer.Context,
+    image: Annotated[str, typer.Argument(help="A name, name:version or digest of the store.", show_default=False)],
+    registry: RegistryOption = None,
+    output: FormatOption = Format.TEXT,
+) -> None:
+    """Check the signature and the provenance that the registry holds for an image, with our public keys.
+
+    Exits with 7 where it is not one of ours.
+    """
+    from ropewalk.trust import public, verify_image
+
+    session: Session = context.obj
+    _, record = session.find(image)
+    with session.client(offline=False, registry=registry) as client:
+        if client is None:
+            raise InputError(
+                "no registry is known", where="verify", hint="run `ropewalk registry up` or give --registry URL"
+            )
+        verdict = verify_image(client, record.repository, record.digest, public(session.settings.keys))
+    if output is Format.JSON:
+        print_json(
+            {
+                "reference": record.reference,
+                "digest": record.digest,
+                "ok": verdict.ok,
+                "generation": verdict.generation,
+                "reason": verdict.reason,
+            }
+        )
+    else:
+        print_line(f"{record.reference}: {'ok' if verdict.ok else 'refused'}: {verdict.reason}")
+    if not verdict.ok:
+        raise typer.Exit(Exit.REFUSED)
