@@ -6,16 +6,19 @@ PYTEST := $(VENV)/pytest -p no:cacheprovider
 export ROPEWALK_STATE ?= $(CURDIR)/.state/ropewalk
 
 .DEFAULT_GOAL := help
-.PHONY: help setup venv demo test check unit system long corpus bench docs lock clean
+.PHONY: help setup venv demo demo-stop test check unit system long corpus bench docs lock clean
 
 help: ## say what each target does
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
 
 setup: ## install Debian packages (root or sudo) and the Python environment in .venv
 	@scripts/setup
 
 venv: ## the Python environment alone: no root, no Debian packages
 	@scripts/setup --venv
+
+demo-stop: ## end what `make demo KEEP=1` left up
+	@scripts/as-root $(VENV)/python scripts/demo.py --stop
 
 demo: setup ## the main job: build, publish, sign, list, renew, enforce (KEEP=1 leaves registry and node up)
 	@scripts/as-root $(VENV)/python scripts/demo.py $(if $(KEEP),--keep)
