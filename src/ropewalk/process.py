@@ -121,7 +121,10 @@ def _spawn(command: Command, stdout: int | IO[bytes], stderr: int | IO[bytes]) -
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a program and its process group: politely first, so that it can unmount."""
+    """End a program and its process group, politely first, so that it can unmount; its pipes are closed."""
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()
     for number, wait in ((signal.SIGTERM, _GRACE_SECONDS), (signal.SIGKILL, None)):
         with suppress(ProcessLookupError):
             os.killpg(process.pid, number)
@@ -218,4 +221,6 @@ def detach(command: Command, log: Path) -> int:
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as sink:
-        return _spawn(command, sink, subprocess.STDOUT).pid
+        process = _spawn(command, sink, subprocess.STDOUT)
+    process.returncode = 0  # nobody waits for it; otherwise its handle warns that it still runs
+    return process.pid
