@@ -139,7 +139,8 @@ class Street:
 
     def serve(self, node: RestrictedNode) -> dict[str, int]:
         """Run each service on the node; return the HTTP status that it answered."""
-        return {name: node.run_service(f"{NAME}/{name}:latest", port) for name, port in PORTS}
+        # By version: a signature names the version tag, and a node does not follow `latest`.
+        return {name: node.run_service(self.ask("show", name)["reference"], port) for name, port in PORTS}
 
     def refuse(self, node: RestrictedNode, registry: str) -> dict[str, str]:
         """Try what a restricted node must refuse.

@@ -1,1 +1,39 @@
-"""To be described."""
+"""The Debian archive as it was at one moment: views, the pool of .debs, and the proxy that serves them to apt."""
+
+from ropewalk.archive.index import ArchivePackage
+from ropewalk.archive.making import Receding, WrongIndex, WrongSuite
+from ropewalk.archive.pool import Pool, WrongContent
+from ropewalk.archive.proxy import ArchiveProxy
+from ropewalk.archive.release import DEBIAN_KEYRING, BadSignature, Release, parse_release, verify
+from ropewalk.archive.shelf import Damaged
+from ropewalk.archive.upstream import DEBIAN, SECURITY, ArchiveUnreachable, NotInArchive, Upstream, from_apt
+from ropewalk.archive.view import IndexFile, Pockets, SuiteView, View, ViewBook, suite_names, uri_of
+
+__all__ = [
+    "DEBIAN",
+    "DEBIAN_KEYRING",
+    "SECURITY",
+    "ArchivePackage",
+    "ArchiveProxy",
+    "ArchiveUnreachable",
+    "BadSignature",
+    "Damaged",
+    "IndexFile",
+    "NotInArchive",
+    "Pockets",
+    "Pool",
+    "Receding",
+    "Release",
+    "SuiteView",
+    "Upstream",
+    "View",
+    "ViewBook",
+    "WrongContent",
+    "WrongIndex",
+    "WrongSuite",
+    "from_apt",
+    "parse_release",
+    "suite_names",
+    "uri_of",
+    "verify",
+]

@@ -48,16 +48,18 @@ def node(
     running = status(session.settings)
     endpoint = registry or config.endpoint or (running.registry if running else None)
     signatures = lookaside or (running.lookaside if running else None)
-    if endpoint is None or signatures is None:
-        hint = "give --registry URL and --lookaside URL, or start one with `ropewalk registry up`"
+    if endpoint is None:
+        hint = "give --registry URL, or start one with `ropewalk registry up`"
         raise InputError("no registry is known", where="restrict render node", hint=hint)
+    chosen = load_policy(policy).realm(realm)
     files = render_node(
-        load_policy(policy).realm(realm),
+        chosen,
         ClientVersion.parse(client),
         name=config.registry,
         endpoint=endpoint,
         lookaside=signatures,
-        keys=public(session.settings.keys),
+        keys=public(chosen.keys or session.settings.keys),
+        today=session.today(),
     )
     write_node(files, out)
     for file in files:

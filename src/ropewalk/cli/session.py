@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -134,7 +134,7 @@ class Session:
             chosen = [Path(path) for path in remembered["directories"]]
         if not chosen:
             raise InputError("no directory with recipes", where="command line", hint="name one, e.g. `images`")
-        loaded = load_tree(chosen, self.config(), datetime.fromtimestamp(self.now(), UTC).date())
+        loaded = load_tree(chosen, self.config(), self.today())
         for warning in loaded.warnings:
             self.listener(Event(EventKind.WARNING, "recipes", warning))
         text = {"config": str(self._config_path().absolute()), "directories": [str(path) for path in chosen]}
@@ -203,6 +203,10 @@ class Session:
     def now(self) -> int:
         """Return the time in seconds since 1970."""
         return int(time.time())
+
+    def today(self) -> date:
+        """Return the date in UTC."""
+        return datetime.fromtimestamp(self.now(), UTC).date()
 
 
 def _remembered(settings: Settings) -> dict[str, list[str] | str] | None:

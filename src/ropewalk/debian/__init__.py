@@ -1,1 +1,41 @@
-"""To be described."""
+"""Debian's file formats: control files, versions, relations, dpkg's status, changelogs; no disk, no network."""
+
+from ropewalk.debian.changelog import ChangelogEntry, new_entry, newest
+from ropewalk.debian.control import fields, paragraphs, stanza_texts
+from ropewalk.debian.date import seconds
+from ropewalk.debian.relation import (
+    Alternatives,
+    Package,
+    Relation,
+    package_of,
+    parse_relation,
+    parse_relations,
+    source_of,
+    unmet,
+)
+from ropewalk.debian.status import parse_status, stanzas
+from ropewalk.debian.version import Version, compare, sort_key, upstream_version
+
+__all__ = [
+    "Alternatives",
+    "ChangelogEntry",
+    "Package",
+    "Relation",
+    "Version",
+    "compare",
+    "fields",
+    "new_entry",
+    "newest",
+    "package_of",
+    "paragraphs",
+    "parse_relation",
+    "parse_relations",
+    "parse_status",
+    "seconds",
+    "sort_key",
+    "source_of",
+    "stanza_texts",
+    "stanzas",
+    "unmet",
+    "upstream_version",
+]

@@ -1,1 +1,34 @@
-"""To be described."""
+"""Plans: which recipes must be built, published or refreshed, in which order, and why."""
+
+from ropewalk.plan.decide import Action, Plan, PlanEntry, decide, installs_packages, selected
+from ropewalk.plan.graph import Edges, ancestors, descendants, edges, order, pick, recipe_of, resolve
+from ropewalk.plan.known import LATEST, Known, Observed, Unverified, next_build, split_tag
+from ropewalk.plan.observe import observe
+from ropewalk.plan.output import Row, to_json, tree
+
+__all__ = [
+    "LATEST",
+    "Action",
+    "Edges",
+    "Known",
+    "Observed",
+    "Plan",
+    "PlanEntry",
+    "Row",
+    "Unverified",
+    "ancestors",
+    "decide",
+    "descendants",
+    "edges",
+    "installs_packages",
+    "next_build",
+    "observe",
+    "order",
+    "pick",
+    "recipe_of",
+    "resolve",
+    "selected",
+    "split_tag",
+    "to_json",
+    "tree",
+]

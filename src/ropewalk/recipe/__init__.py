@@ -1,1 +1,73 @@
-"""To be described."""
+"""Recipes: what a tree's files say, read into plain values.
+
+Base images (``base.yaml``), production images in docker-pkg's format, service images in Blubber's; and the record that
+says what was made from them.
+"""
+
+from ropewalk.recipe.base import load_base
+from ropewalk.recipe.config import Foreign, TreeConfig, load_config
+from ropewalk.recipe.dockerfile import Dockerfile, Instruction, Stage, parse
+from ropewalk.recipe.head import check_name, check_version
+from ropewalk.recipe.parents import Rules, parents
+from ropewalk.recipe.production import load_production
+from ropewalk.recipe.recipe import (
+    BaseSpec,
+    ContextFile,
+    Generation,
+    Parent,
+    ParentRole,
+    Recipe,
+    ScriptTest,
+    VariantTest,
+)
+from ropewalk.recipe.record import (
+    BuildRecord,
+    How,
+    LayerKind,
+    OwnedLayer,
+    ParentPin,
+    Proof,
+    Published,
+    RecordBook,
+    from_json,
+    to_json,
+)
+from ropewalk.recipe.service.service import load_service
+from ropewalk.recipe.tree import Loaded, load_tree
+
+__all__ = [
+    "BaseSpec",
+    "BuildRecord",
+    "ContextFile",
+    "Dockerfile",
+    "Foreign",
+    "Generation",
+    "How",
+    "Instruction",
+    "LayerKind",
+    "Loaded",
+    "OwnedLayer",
+    "Parent",
+    "ParentPin",
+    "ParentRole",
+    "Proof",
+    "Published",
+    "Recipe",
+    "RecordBook",
+    "Rules",
+    "ScriptTest",
+    "Stage",
+    "TreeConfig",
+    "VariantTest",
+    "check_name",
+    "check_version",
+    "from_json",
+    "load_base",
+    "load_config",
+    "load_production",
+    "load_service",
+    "load_tree",
+    "parents",
+    "parse",
+    "to_json",
+]

@@ -1,1 +1,64 @@
-"""To be described."""
+"""Who vouches for an image: keys per generation, signatures, provenance, and their verification."""
+
+from ropewalk.trust.attest import (
+    BadAttestation,
+    attestation_layer,
+    envelope,
+    open_envelope,
+    provenance,
+    record_from,
+)
+from ropewalk.trust.keys import KeysExist, KeysMissing, KeysUnreadable, PublicKeys, SigningKeys, load, new_keys, public
+from ropewalk.trust.sign import (
+    Artifact,
+    ArtifactImage,
+    attestation_tag,
+    cosign_layer,
+    cosign_manifest,
+    cosign_payload,
+    lookaside_directory,
+    lookaside_payload,
+    sign_cosign,
+    sign_openpgp,
+    signature_tag,
+)
+from ropewalk.trust.verify import (
+    Verdict,
+    artifact_layers,
+    verify_cosign,
+    verify_image,
+    verify_openpgp,
+)
+
+__all__ = [
+    "Artifact",
+    "ArtifactImage",
+    "BadAttestation",
+    "KeysExist",
+    "KeysMissing",
+    "KeysUnreadable",
+    "PublicKeys",
+    "SigningKeys",
+    "Verdict",
+    "artifact_layers",
+    "attestation_layer",
+    "attestation_tag",
+    "cosign_layer",
+    "cosign_manifest",
+    "cosign_payload",
+    "envelope",
+    "load",
+    "lookaside_directory",
+    "lookaside_payload",
+    "new_keys",
+    "open_envelope",
+    "provenance",
+    "public",
+    "record_from",
+    "sign_cosign",
+    "sign_openpgp",
+    "signature_tag",
+    "verify_cosign",
+    "verify_image",
+    "verify_openpgp",
+]

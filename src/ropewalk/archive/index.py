@@ -1,0 +1,119 @@
+"""An archive's Packages index: read once, kept as a compact table that loads in a moment."""
+
+import lzma
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ropewalk.debian import source_of
+from ropewalk.errors import InputError
+
+HEADER = "ropewalk packages 1\n"
+"""First line of a table; another one means that it is made anew."""
+
+_FIELD = re.compile(r"^(Package|Version|Source|Architecture|Filename|Size|SHA256): (.*)$", re.MULTILINE)
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivePackage:
+    """A package that an archive offers.
+
+    Attributes:
+        package: Its name.
+        version: Its version.
+        source: Its source package.
+        source_version: The source package's version.
+        architecture: Its architecture; may be ``all``.
+        filename: The .deb, relative to ``uri``.
+        size: The .deb's size in bytes.
+        sha256: The .deb's checksum.
+        suite: The suite that offers it, as the view names it.
+        uri: The archive's public address.
+    """
+
+    package: str
+    version: str
+    source: str
+    source_version: str
+    architecture: str
+    filename: str
+    size: int
+    sha256: str
+    suite: str
+    uri: str
+
+
+def _rows(text: str, where: str) -> Iterator[str]:
+    """Turn paragraphs into rows; a field that is written in each paragraph (Package) starts the next row."""
+    found: dict[str, str] = {}
+    for name, value in _FIELD.findall(text):
+        if name == "Package" and found:
+            yield _row(found, where)
+            found = {}
+        found[name] = value
+    if found:
+        yield _row(found, where)
+
+
+def _row(found: dict[str, str], where: str) -> str:
+    try:
+        package, version, filename = found["Package"], found["Version"], found["Filename"]
+        architecture, size, sha256 = found["Architecture"], found["Size"], found["SHA256"]
+    except KeyError as error:
+        message = f"a package ({found.get('Package', 'without a name')}) has no {error.args[0]}"
+        raise InputError(message, where=where, hint="the archive is broken; tell its keepers") from None
+    if not size.isdecimal() or _SHA256.fullmatch(sha256) is None:
+        message = f"{package} has a size or a SHA256 that is none"
+        raise InputError(message, where=where, hint="the archive is broken; tell its keepers")
+    source, source_version = source_of(package, version, found.get("Source", ""))
+    columns = filename, sha256, size, package, version, source, source_version, architecture
+    return "\t".join(columns)
+
+
+def table(index: bytes, where: str) -> str:
+    """Make the table of an index.
+
+    Args:
+        index: ``Packages.xz``.
+        where: What it is, for errors.
+
+    Returns:
+        `HEADER`, then a line per package: filename, sha256, size, package, version, source, source version, architecture,
+        with tabs between.
+
+    Raises:
+        InputError: It is no xz file, or a paragraph lacks a field.
+    """
+    try:
+        text = lzma.decompress(index).decode()
+    except (lzma.LZMAError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"cannot be read: {error}", where=where, hint="the archive is broken; tell its keepers"
+        ) from error
+    return HEADER + "".join(f"{row}\n" for row in _rows(text, where))
+
+
+def rows(text: str) -> list[str] | None:
+    """Return the lines of a table; None where another program wrote it."""
+    if not text.startswith(HEADER):
+        return None
+    return text[len(HEADER) :].split("\n")[:-1]
+
+
+def packages(lines: list[str], suite: str, uri: str) -> Iterator[ArchivePackage]:
+    """Read a table's lines.
+
+    Args:
+        lines: What `rows` gave.
+        suite: The suite that they belong to.
+        uri: Its archive's public address.
+
+    Yields:
+        Each package.
+    """
+    for line in lines:
+        filename, sha256, size, package, version, source, source_version, architecture = line.split("\t")
+        yield ArchivePackage(
+            package, version, source, source_version, architecture, filename, int(size), sha256, suite, uri
+        )

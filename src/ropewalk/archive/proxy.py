@@ -1,0 +1,344 @@
+"""The archive proxy: an HTTP proxy on loopback that serves apt one archive view, and nothing else.
+
+apt names the view as the proxy's user (``http://VIEW@127.0.0.1:PORT``), so that one proxy serves any number of views. Release
+files and indexes are those that the view recorded; .debs come from the pool by sha256.
+"""
+
+import base64
+import binascii
+import shutil
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import TracebackType
+from typing import ClassVar, Self
+from urllib.parse import unquote, urlsplit
+
+from ropewalk.archive.pool import Pool
+from ropewalk.archive.upstream import Upstream, download
+from ropewalk.archive.view import SuiteView, View, ViewBook
+from ropewalk.errors import HostError, RopewalkError, TrustError
+from ropewalk.events import Event, EventKind, Listener
+
+_SAME_HOST = {"security.debian.org": "deb.debian.org", "ftp.debian.org": "deb.debian.org"}
+"""Other public names of what deb.debian.org serves."""
+_REASON_LIMIT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the proxy answers.
+
+    Attributes:
+        status: The HTTP status.
+        reason: One line: what is wrong, for apt's messages; empty for a file.
+        path: The file to send; None where there is none.
+        date: When the content was made, in seconds since 1970; 0 where that is not known.
+    """
+
+    status: HTTPStatus
+    reason: str = ""
+    path: Path | None = None
+    date: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Deb:
+    uri: str
+    filename: str
+    sha256: str
+    size: int
+
+
+@dataclass(slots=True)
+class _Served:
+    """A view with what a request can name; the .debs are read when the first is asked for."""
+
+    view: View
+    debs: dict[str, str] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def deb(self, book: ViewBook, address: str) -> _Deb | None:
+        """Find a .deb by host and path."""
+        with self.lock:
+            if not self.debs:
+                self.debs.update(_addresses(book, self.view))
+        row = self.debs.get(address)
+        if row is None:
+            return None
+        filename, sha256, size, *_ = row.split("\t")
+        uri = next(suite.uri for suite in self.view.suites if address == f"{_address(suite.uri)}/{filename}")
+        return _Deb(uri, filename, sha256, int(size))
+
+
+def _address(uri: str) -> str:
+    return uri.partition("://")[2]
+
+
+def _addresses(book: ViewBook, view: View) -> Iterator[tuple[str, str]]:
+    for suite in view.suites:
+        base = _address(suite.uri)
+        for index in suite.indexes:
+            for row in book.rows(index):
+                filename = row.partition("\t")[0]
+                yield f"{base}/{filename}", row
+
+
+def _recorded(suite: SuiteView, path: str) -> str:
+    """Return the sha256 of a suite's recorded file; empty where the path is none."""
+    if path == "InRelease":
+        return suite.inrelease
+    directory, _, name = path.rpartition("/")
+    for index in suite.indexes:
+        by_hash = f"{index.path.rpartition('/')[0]}/by-hash/SHA256"
+        if path == index.path or (directory == by_hash and name == index.sha256):
+            return index.sha256
+    return ""
+
+
+def view_of_header(header: str | None) -> str:
+    """Return the user that a ``Proxy-Authorization`` header names (RFC 7617); empty where it names none."""
+    scheme, _, token = (header or "").partition(" ")
+    if scheme.lower() != "basic":
+        return ""
+    try:
+        return base64.b64decode(token.strip(), validate=True).decode().partition(":")[0]
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
+
+
+class ArchiveProxy:
+    """Serves views to apt while its ``with`` lasts."""
+
+    def __init__(self, views: ViewBook, pool: Pool, upstream: Upstream, listener: Listener) -> None:
+        """Make a proxy; it listens from ``with`` on.
+
+        Args:
+            views: The views that it serves.
+            pool: Where .debs are kept.
+            upstream: Where those that are missing are fetched.
+            listener: Is warned of damaged files; called from several threads.
+        """
+        self._views = views
+        self._pool = pool
+        self._upstream = upstream
+        self._listener = listener
+        self._served: dict[str, _Served] = {}
+        self._lock = threading.Lock()
+        self._errors: list[RopewalkError] = []
+        self._client = upstream.client()
+        self._stack = ExitStack()
+        self._port = 0
+
+    def __enter__(self) -> Self:
+        """Listen on a free port of 127.0.0.1."""
+        with ExitStack() as stack:
+            stack.enter_context(self._client)
+            server = _Server(self)
+            stack.callback(server.end)
+            self._port = server.server_address[1]
+            threading.Thread(target=server.serve_forever, args=(0.05,), name="archive-proxy", daemon=True).start()
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop listening and end open connections."""
+        self._stack.close()
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return self._port
+
+    @property
+    def errors(self) -> tuple[RopewalkError, ...]:
+        """What went wrong while serving, the oldest first: apt shows only a status line of it."""
+        with self._lock:
+            return tuple(self._errors)
+
+    def clear_errors(self) -> None:
+        """Forget `errors`, before the next image is made."""
+        with self._lock:
+            self._errors.clear()
+
+    def url(self, view_id: str) -> str:
+        """Return the proxy's address for a view, as ``http_proxy`` or ``Acquire::http::Proxy`` takes it."""
+        return f"http://{view_id}@127.0.0.1:{self._port}"
+
+    def answer(self, view_id: str, url: str) -> Answer:
+        """Say what a request gets.
+
+        Args:
+            view_id: The proxy user.
+            url: The absolute address that is asked for.
+
+        Returns:
+            A file of the view, or why there is none.
+        """
+        try:
+            served = self._find(view_id)
+        except RopewalkError as error:
+            reason = error.message if view_id else "name an archive view as the proxy's user"
+            return Answer(HTTPStatus.PROXY_AUTHENTICATION_REQUIRED, reason)
+        try:
+            return self._answer(served, url)
+        except RopewalkError as error:
+            return self._failed(error)
+        except OSError as error:
+            message = f"cannot be kept: {error.strerror}"
+            return self._failed(HostError(message, where=str(error.filename or url), hint="look at the disk's space"))
+
+    def _failed(self, error: RopewalkError) -> Answer:
+        with self._lock:
+            self._errors.append(error)
+        kind = EventKind.FAILED if isinstance(error, TrustError) else EventKind.WARNING
+        self._listener(Event(kind, error.where, "serve apt", error.message))
+        return Answer(HTTPStatus.BAD_GATEWAY, f"{error.message}: {error.where}")
+
+    def _find(self, view_id: str) -> _Served:
+        with self._lock:
+            if view_id not in self._served:
+                self._served[view_id] = _Served(self._views.load(view_id))
+            return self._served[view_id]
+
+    def _answer(self, served: _Served, url: str) -> Answer:
+        parts = urlsplit(url)
+        host = _SAME_HOST.get(parts.hostname or "", parts.hostname or "")
+        if host not in {urlsplit(suite.uri).hostname for suite in served.view.suites}:
+            return Answer(HTTPStatus.FORBIDDEN, f"{host} is not in view {served.view.id}: add it to the view")
+        address = host + unquote(parts.path)
+        found = self._of_suite(served.view, address)
+        if found is None and (deb := served.deb(self._views, address)) is not None:
+            found = Answer(HTTPStatus.OK, path=self._open(deb))
+        return found or Answer(HTTPStatus.NOT_FOUND, f"not in view {served.view.id}")
+
+    def _of_suite(self, view: View, address: str) -> Answer | None:
+        for suite in view.suites:
+            for name in (suite.suite, suite.codename):
+                prefix = f"{_address(suite.uri)}/dists/{name}/"
+                if address.startswith(prefix) and (sha256 := _recorded(suite, address.removeprefix(prefix))):
+                    self._views.file(sha256)
+                    return Answer(HTTPStatus.OK, path=self._views.file_path(sha256), date=suite.date)
+        return None
+
+    def _open(self, deb: _Deb) -> Path:
+        def fetch(path: Path) -> None:
+            download(self._client, self._upstream.url(deb.uri, deb.filename), path)
+
+        return self._pool.open(deb.sha256, deb.size, fetch, deb.filename.rpartition("/")[2], self._listener)
+
+
+class _Server(ThreadingHTTPServer):
+    """The listening socket; it knows its connections, so that none outlives the proxy."""
+
+    def __init__(self, proxy: ArchiveProxy) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.proxy = proxy
+        self._open: set[socket.socket] = set()
+        self._guard = threading.Lock()
+
+    def process_request_thread(
+        self, request: socket.socket | tuple[bytes, socket.socket], client_address: object
+    ) -> None:
+        connection = request if isinstance(request, socket.socket) else request[1]
+        with self._guard:
+            self._open.add(connection)
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            with self._guard:
+                self._open.discard(connection)
+
+    def end(self) -> None:
+        """Stop listening and end open connections."""
+        self.shutdown()
+        with self._guard:
+            for connection in self._open:
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+        self.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """One connection of apt: many requests, often sent before the answers are there."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = 1 << 16
+    server: _Server
+    _headers: ClassVar[Mapping[HTTPStatus, tuple[str, str]]] = {
+        HTTPStatus.PROXY_AUTHENTICATION_REQUIRED: ("Proxy-Authenticate", 'Basic realm="archive view"')
+    }
+
+    def version_string(self) -> str:
+        """Name the program, without versions."""
+        return "ropewalk"
+
+    def handle(self) -> None:
+        """Serve until the client leaves; that it leaves early is no error."""
+        with suppress(ConnectionError, TimeoutError):
+            super().handle()
+
+    def finish(self) -> None:
+        """Flush what is left, if someone still listens."""
+        with suppress(ConnectionError):
+            super().finish()
+
+    def log_message(self, *_arguments: object) -> None:
+        """Keep quiet: the listener hears of what matters."""
+
+    def do_GET(self) -> None:
+        """Send a file."""
+        self._send(self._ask(), body=True)
+
+    def do_HEAD(self) -> None:
+        """Send a file's headers."""
+        self._send(self._ask(), body=False)
+
+    def do_CONNECT(self) -> None:
+        """Refuse a tunnel: what goes through it cannot be kept to a view."""
+        host = self.path.partition(":")[0]
+        reason = (
+            f"{host} is asked for by https: write http in its sources list, and add it to the view if it is not there"
+        )
+        self.close_connection = True
+        self._send(Answer(HTTPStatus.FORBIDDEN, reason), body=True)
+
+    def _ask(self) -> Answer:
+        if not self.path.startswith("http://"):
+            return Answer(HTTPStatus.BAD_REQUEST, "this is a proxy: ask for an absolute http address")
+        return self.server.proxy.answer(view_of_header(self.headers.get("Proxy-Authorization")), self.path)
+
+    def _send(self, answer: Answer, *, body: bool) -> None:
+        if answer.path is None:
+            self._send_text(answer, body=body)
+            return
+        with answer.path.open("rb") as content:
+            self.send_response(HTTPStatus.OK)
+            self.send_header("Content-Type", "application/octet-stream")
+            self.send_header("Content-Length", str(answer.path.stat().st_size))
+            if answer.date:
+                self.send_header("Last-Modified", formatdate(answer.date, usegmt=True))
+            self.end_headers()
+            if body:
+                shutil.copyfileobj(content, self.wfile, 1 << 20)
+
+    def _send_text(self, answer: Answer, *, body: bool) -> None:
+        text = f"{answer.reason}\n".encode()
+        reason = answer.reason.encode("ascii", "replace").decode().splitlines()[0][:_REASON_LIMIT]
+        self.send_response(answer.status, reason)
+        for name, value in filter(None, [self._headers.get(answer.status)]):
+            self.send_header(name, value)
+        self.send_header("Content-Type", "text/plain; charset=utf-8")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        if body:
+            self.wfile.write(text)

@@ -1,0 +1,285 @@
+"""Where a view's files really come from: the mirror that the host's apt uses, reached as apt reaches it."""
+
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from urllib.parse import quote, urlsplit
+
+import httpx2
+
+from ropewalk import process
+from ropewalk.debian import paragraphs
+from ropewalk.errors import NetworkError
+
+DEBIAN = "http://deb.debian.org/debian"
+"""The public address of Debian's archive; views, images and sources lists name it."""
+SECURITY = "http://deb.debian.org/debian-security"
+"""The public address of Debian's security archive."""
+
+_ONE_LINE = re.compile(
+    r"\s*deb\s+(?:\[(?P<options>[^\]]*)\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)(?P<components>(?:\s+[^#\s]+)*)"
+)
+_RELEASE = re.compile(
+    r"(buster|bullseye|bookworm|trixie|forky|duke|sid|(old)*stable|testing|unstable)([-/](updates|security|backports))?"
+)
+_PROXY = re.compile(r'^Acquire::http::Proxy "(?P<url>[^"]*)";$', re.MULTILINE)
+_TIMEOUT = httpx2.Timeout(60.0, connect=20.0)
+_TRIES = 4
+_PAUSE = 0.1
+"""Seconds; grows with the square of the tries."""
+_CHUNK = 1 << 16
+
+
+class ArchiveUnreachable(NetworkError):
+    """The archive's mirror does not answer, or not as it should."""
+
+
+class MirrorBroken(ArchiveUnreachable):
+    """The archive's mirror, or a proxy before it, has a failure of its own; that may pass."""
+
+
+class NotInArchive(NetworkError):
+    """The archive's mirror answers that it has no such file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An entry of apt's sources.
+
+    Attributes:
+        uri: The repository, without a slash at its end.
+        suite: One suite of it.
+        components: Its components.
+        signed_by: The keyring that it names; empty where it names none.
+    """
+
+    uri: str
+    suite: str
+    components: tuple[str, ...]
+    signed_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """The mirrors behind the public addresses.
+
+    Attributes:
+        debian: The mirror of `DEBIAN`.
+        security: The mirror of `SECURITY`.
+        proxy: The HTTP proxy to reach them by; None asks them directly (or as ``http_proxy`` says).
+    """
+
+    debian: str = DEBIAN
+    security: str = SECURITY
+    proxy: str | None = None
+
+    def url(self, public_uri: str, path: str) -> str:
+        """Return where a file is fetched.
+
+        Args:
+            public_uri: `DEBIAN`, `SECURITY`, or another repository's own address.
+            path: The file, relative to it, not quoted.
+
+        Returns:
+            An address; apt's own quoting, so that ``+`` survives mirrors that read it as a blank.
+        """
+        base = {DEBIAN: self.debian, SECURITY: self.security}.get(public_uri, public_uri)
+        return f"{base.rstrip('/')}/{quote(path, safe='/~:')}"
+
+    def client(self) -> httpx2.Client:
+        """Return an HTTP client that keeps connections; the caller closes it."""
+        headers = {"Accept-Encoding": "identity", "User-Agent": "ropewalk"}
+        return httpx2.Client(proxy=self.proxy, timeout=_TIMEOUT, follow_redirects=True, headers=headers)
+
+
+def _deb822(text: str) -> Iterator[Source]:
+    for fields in paragraphs(re.sub(r"^#.*\n", "", text, flags=re.MULTILINE)):
+        values = {name.lower(): value for name, value in fields.items()}
+        if "deb" not in values.get("types", "").split() or values.get("enabled", "yes").lower() in {"no", "false", "0"}:
+            continue
+        components = tuple(values.get("components", "").split())
+        for uri in values.get("uris", "").split():
+            for suite in values.get("suites", "").split():
+                yield Source(uri.rstrip("/"), suite, components, values.get("signed-by", ""))
+
+
+def _one_line(text: str) -> Iterator[Source]:
+    for line in text.splitlines():
+        match = _ONE_LINE.match(line)
+        if match is not None:
+            options = dict(option.partition("=")[::2] for option in (match["options"] or "").split())
+            components = tuple(match["components"].split())
+            yield Source(match["uri"].rstrip("/"), match["suite"], components, options.get("signed-by", ""))
+
+
+def parse_sources(text: str, name: str) -> tuple[Source, ...]:
+    """Read a file of apt's sources (sources.list(5)).
+
+    Args:
+        text: Its content.
+        name: Its name; ``.sources`` at its end means deb822.
+
+    Returns:
+        Its binary repositories, one value per suite.
+    """
+    return tuple(_deb822(text) if name.endswith(".sources") else _one_line(text))
+
+
+def _rank(source: Source, tail: str) -> int:
+    """Say how surely a source is a mirror of Debian: other vendors too use its suites' names."""
+    if source.signed_by and "debian-archive" not in source.signed_by:
+        return 0
+    if not _RELEASE.fullmatch(source.suite) or "main" not in source.components:
+        return 0
+    if urlsplit(source.uri).scheme not in {"http", "https"}:
+        return 0
+    return 2 * bool(source.signed_by) + (urlsplit(source.uri).path.rpartition("/")[2] == tail)
+
+
+def _mirror(sources: Iterable[Source], default: str, tail: str) -> str:
+    """Return the likeliest mirror, the first of equals."""
+    best = max(sources, key=lambda source: _rank(source, tail), default=None)
+    return default if best is None or _rank(best, tail) == 0 else best.uri
+
+
+def choose(sources: Iterable[Source], proxy: str | None = None) -> Upstream:
+    """Find Debian's mirrors among apt's sources.
+
+    Args:
+        sources: All of them, in apt's order.
+        proxy: The proxy that apt uses.
+
+    Returns:
+        The mirrors; deb.debian.org where the sources name none.
+    """
+    every = tuple(sources)
+    security = tuple(source for source in every if re.search(r"[-/](security|updates)$", source.suite))
+    security = tuple(one for one in security if "security" in one.suite or urlsplit(one.uri).path.endswith("security"))
+    debian = tuple(source for source in every if source not in security)
+    return Upstream(
+        debian=_mirror(debian, DEBIAN, "debian"),
+        security=_mirror(security, SECURITY, "debian-security"),
+        proxy=proxy,
+    )
+
+
+def _apt_proxy(directory: Path) -> str | None:
+    """Ask apt for its proxy; apt alone knows its configuration's whole grammar."""
+    with NamedTemporaryFile("w", prefix="ropewalk-apt-", suffix=".conf") as config:
+        config.write(f'Dir::Etc "{directory}";\n')
+        config.flush()
+        argv = ("apt-config", "dump", "Acquire::http::Proxy")
+        environment = (("APT_CONFIG", config.name),)
+        shown = process.run(process.Command(argv, environment=environment, timeout=_TIMEOUT.read)).stdout
+    match = _PROXY.search(shown.decode(errors="replace"))
+    url = match["url"] if match else ""
+    return None if url in {"", "DIRECT", "false"} else url
+
+
+def from_apt(directory: Path = Path("/etc/apt")) -> Upstream:
+    """Find the mirrors and the proxy that the host's apt uses.
+
+    Args:
+        directory: apt's configuration.
+
+    Returns:
+        The mirrors; deb.debian.org where apt names none.
+
+    Raises:
+        ProgramMissing: This host has no apt.
+    """
+    parts = directory / "sources.list.d"
+    files = [directory / "sources.list", parts / "debian.sources", *sorted(parts.glob("*.list"))]
+    files += [path for path in sorted(parts.glob("*.sources")) if path not in files]
+    sources = [
+        source
+        for path in files
+        if path.is_file()
+        for source in parse_sources(path.read_text(encoding="utf-8", errors="replace"), path.name)
+    ]
+    return choose(sources, _apt_proxy(directory))
+
+
+def _answer(response: httpx2.Response, url: str) -> None:
+    """Raise for an answer that is not the file."""
+    if response.status_code in {httpx2.codes.NOT_FOUND, httpx2.codes.GONE}:
+        raise NotInArchive("is not there", where=url, hint="the archive may have moved on; make a new view")
+    if not response.is_success:
+        reason = f"answered {response.status_code} {response.reason_phrase}".strip()
+        kind = MirrorBroken if response.is_server_error else ArchiveUnreachable
+        raise kind(reason, where=url, hint="look at the mirror and the proxy that apt uses here")
+
+
+def _stream(client: httpx2.Client, url: str, take: Callable[[Iterator[bytes]], None]) -> None:
+    with client.stream("GET", url) as response:
+        _answer(response, url)
+        take(response.iter_raw(_CHUNK))
+
+
+def transfer(client: httpx2.Client, url: str, take: Callable[[Iterator[bytes]], None]) -> None:
+    """Fetch a file; a broken connection or a server's error is tried again a few times.
+
+    Args:
+        client: What `Upstream.client` gave.
+        url: The file.
+        take: Gets the content in parts; called anew for each try.
+
+    Raises:
+        NotInArchive: The mirror has no such file.
+        ArchiveUnreachable: The mirror does not answer, or not as it should.
+    """
+    for number in range(1, _TRIES + 1):
+        try:
+            return _stream(client, url, take)
+        except httpx2.RequestError as error:
+            what = str(error) or type(error).__name__
+            failure = ArchiveUnreachable(
+                f"does not answer: {what}", where=url, hint="check the network and apt's mirror"
+            )
+            failure.__cause__ = error
+        except MirrorBroken as error:
+            failure = error
+        if number < _TRIES:
+            time.sleep(_PAUSE * number**2)
+    raise failure
+
+
+def download(client: httpx2.Client, url: str, path: Path) -> None:
+    """Fetch a file to disk; see `transfer`."""
+
+    def take(parts: Iterator[bytes]) -> None:
+        with path.open("wb") as out:
+            out.writelines(parts)
+
+    transfer(client, url, take)
+
+
+def get(client: httpx2.Client, url: str, limit: int) -> bytes:
+    """Fetch a small file.
+
+    Args:
+        client: What `Upstream.client` gave.
+        url: The file.
+        limit: Bytes that it may have.
+
+    Returns:
+        Its content.
+
+    Raises:
+        ArchiveUnreachable: It is larger, or as in `transfer`.
+        NotInArchive: As in `transfer`.
+    """
+    content = bytearray()
+
+    def take(parts: Iterator[bytes]) -> None:
+        content.clear()
+        for part in parts:
+            content.extend(part)
+            if len(content) > limit:
+                raise ArchiveUnreachable(f"is larger than {limit} bytes", where=url, hint="look at apt's mirror")
+
+    transfer(client, url, take)
+    return bytes(content)

@@ -1,0 +1,75 @@
+"""Archive views: the exact InRelease and index files of every suite in use at one moment."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ropewalk import atomic
+from ropewalk.archive.making import Work, record_suite
+from ropewalk.archive.release import DEBIAN_KEYRING
+from ropewalk.archive.shelf import ViewShelf
+from ropewalk.archive.suite import IndexFile, Pockets, SuiteView, View, suite_names, uri_of, view_of
+from ropewalk.archive.upstream import Upstream
+from ropewalk.errors import InputError
+from ropewalk.events import Listener
+
+__all__ = ["IndexFile", "Pockets", "SuiteView", "View", "ViewBook", "suite_names", "uri_of", "view_of"]
+
+
+class ViewBook(ViewShelf):
+    """The views of a state directory, and the making of new ones."""
+
+    def __init__(self, directory: Path, keyring: Path = DEBIAN_KEYRING) -> None:
+        """Use a directory.
+
+        Args:
+            directory: Where the views are; it need not exist yet.
+            keyring: The keys that sign the archive.
+        """
+        super().__init__(directory)
+        self._keyring = keyring
+
+    def make(
+        self,
+        suites: Sequence[str],
+        components: Sequence[str],
+        architecture: str,
+        upstream: Upstream,
+        listener: Listener,
+        *,
+        now: int | None = None,
+    ) -> View:
+        """Record what suites offer now.
+
+        Args:
+            suites: Their names, the release first; see `suite_names`.
+            components: ``main`` and others.
+            architecture: Debian's name: ``amd64``.
+            upstream: Where the archive is fetched.
+            listener: Hears of each index that is fetched.
+            now: Seconds since 1970, to warn of a release file that has expired; None does not look.
+
+        Returns:
+            The view; the same as before where the archive has not changed, and then only release files were fetched.
+
+        Raises:
+            InputError: The archive lacks a suite, a component or the architecture.
+            TrustError: A signature or a checksum is wrong, a release file is another suite's or older than before.
+            NetworkError: The archive cannot be reached.
+        """
+        if not suites or not components:
+            raise InputError("a view needs suites and components", where="archive view", hint="name a suite and `main`")
+        with atomic.locked(self.lock_file()), upstream.client() as client:
+            work = Work(self, client, upstream, self._keyring, architecture, now, listener)
+            seen = self._newest_dates()
+            names = tuple(dict.fromkeys(suites))
+            held = [record_suite(work, name, components, seen.get((uri_of(name), name), 0)) for name in names]
+            view = view_of(architecture, held)
+            self.save(view)
+        return view
+
+    def _newest_dates(self) -> dict[tuple[str, str], int]:
+        """Return the newest Date that was recorded of each suite."""
+        dates: dict[tuple[str, str], int] = {}
+        for suite in (suite for view in self for suite in view.suites):
+            dates[suite.uri, suite.suite] = max(suite.date, dates.get((suite.uri, suite.suite), 0))
+        return dates

@@ -1,0 +1,137 @@
+"""The small files that a base image gets beside its packages: apt's sources and settings, and what stops services."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+_DEBIAN = "http://deb.debian.org/debian"
+_SECURITY = "http://deb.debian.org/debian-security"
+_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+SOURCES = "etc/apt/sources.list.d/debian.sources"
+"""Where an image names its suites (deb822 format, sources.list(5))."""
+
+_CLEAN = """\
+// A layer should not carry what apt can fetch again: remove downloads and binary caches as soon as they were used.
+DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb /var/cache/apt/archives/partial/*.deb /var/cache/apt/*.bin || true"; };
+APT::Update::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb /var/cache/apt/archives/partial/*.deb /var/cache/apt/*.bin || true"; };
+Dir::Cache::pkgcache "";
+Dir::Cache::srcpkgcache "";
+"""
+_GZIP = """\
+// Package lists that a recipe leaves behind stay compressed.
+Acquire::GzipIndexes "true";
+"""
+_LANGUAGES = """\
+// Nobody reads translated package descriptions in a container.
+Acquire::Languages "none";
+"""
+_AUTOREMOVE = """\
+// What was installed only for a build goes with it, even if something else suggests it.
+Apt::AutoRemove::SuggestsImportant "false";
+"""
+_SPEEDUP = """\
+# A build that is cut short starts again: dpkg need not sync every file.
+force-unsafe-io
+"""
+_POLICY = """\
+#!/bin/sh
+# An image that is being built starts no services (invoke-rc.d reads 101 as "not allowed").
+exit 101
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SmallFile:
+    """A file to put into an image, owned by root.
+
+    Attributes:
+        path: Relative to the root.
+        content: Its bytes.
+        mode: Permission bits.
+    """
+
+    path: str
+    content: bytes
+    mode: int = 0o644
+
+
+def base_files(suites: Sequence[str], components: Sequence[str]) -> tuple[SmallFile, ...]:
+    """Return the files that every base image gets.
+
+    Args:
+        suites: All suites of the recipe, also those that the view lacks.
+        components: ``main`` and others.
+
+    Returns:
+        apt's sources, the settings that Debian's own container images have (under their names there, so that recipes
+        that remove one of them keep working), the answer to invoke-rc.d, and an empty machine id.
+    """
+    texts = {
+        SOURCES: debian_sources(suites, components),
+        "etc/apt/apt.conf.d/docker-autoremove-suggests": _AUTOREMOVE,
+        "etc/apt/apt.conf.d/docker-clean": _CLEAN,
+        "etc/apt/apt.conf.d/docker-gzip-indexes": _GZIP,
+        "etc/apt/apt.conf.d/docker-no-languages": _LANGUAGES,
+        "etc/dpkg/dpkg.cfg.d/docker-apt-speedup": _SPEEDUP,
+    }
+    plain = tuple(SmallFile(path, text.encode()) for path, text in texts.items())
+    return (
+        *plain,
+        SmallFile("etc/machine-id", b"", 0o444),
+        SmallFile("usr/sbin/policy-rc.d", _POLICY.encode(), 0o755),
+    )
+
+
+def public_uri(suite: str) -> str:
+    """Return the public archive that holds a suite: ``-security`` suites have one of their own."""
+    return _SECURITY if suite.endswith("-security") else _DEBIAN
+
+
+def debian_sources(suites: Sequence[str], components: Sequence[str]) -> str:
+    """Write ``debian.sources``: a stanza an archive, the suites in the order given.
+
+    Args:
+        suites: Suites of the Debian archive.
+        components: ``main`` and others.
+    """
+    stanzas = []
+    for uri in dict.fromkeys(public_uri(suite) for suite in suites):
+        mine = " ".join(suite for suite in suites if public_uri(suite) == uri)
+        lines = (
+            "Types: deb",
+            f"URIs: {uri}",
+            f"Suites: {mine}",
+            f"Components: {' '.join(components)}",
+            f"Signed-By: {_KEYRING}",
+        )
+        stanzas.append("\n".join(lines) + "\n")
+    return "\n".join(stanzas)
+
+
+def within(sources: str, held: Collection[str]) -> str:
+    """Leave out of a ``debian.sources`` the suites that a view lacks, so that ``apt-get update`` succeeds.
+
+    Args:
+        sources: The file's text.
+        held: Suites of the view.
+
+    Returns:
+        The text; unchanged where the view holds every suite that it names. A stanza that keeps no suite is gone.
+    """
+    stanzas = [stanza for stanza in sources.split("\n\n") if stanza.strip()]
+    kept = [narrowed for stanza in stanzas if (narrowed := _narrow(stanza, held)) is not None]
+    return sources if kept == stanzas else "\n\n".join(stanza.strip("\n") for stanza in kept) + "\n"
+
+
+def _narrow(stanza: str, held: Collection[str]) -> str | None:
+    lines = []
+    for line in stanza.split("\n"):
+        name, colon, value = line.partition(":")
+        if name.strip().lower() != "suites" or not colon:
+            lines.append(line)
+            continue
+        suites = value.split()
+        mine = [suite for suite in suites if suite in held]
+        if not mine:
+            return None
+        lines.append(line if mine == suites else f"{name}: {' '.join(mine)}")
+    return "\n".join(lines)

@@ -1,0 +1,127 @@
+"""Base images: mmdebstrap lays Debian packages out through the archive proxy; what stays is packages and apt's settings."""
+
+import io
+import re
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from ropewalk.archive.view import View
+from ropewalk.build.aptfiles import SmallFile, base_files, public_uri
+from ropewalk.build.normalise import normalise
+from ropewalk.build.scan import scan
+from ropewalk.build.workshop import Workshop
+from ropewalk.errors import InputError
+from ropewalk.oci.layer import TarItem
+from ropewalk.oci.model import Entry, EntryType, ImageConfig
+from ropewalk.process import Command, run
+from ropewalk.recipe.recipe import BaseSpec, Recipe
+
+_LEFT_BEHIND = re.compile(
+    r"etc/(resolv\.conf|hosts|hostname|machine-id|apt/sources\.list|apt/apt\.conf\.d/99mmdebstrap)"
+)
+"""What the bootstrap took from this host or wrote for itself."""
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def bootstrap_command(spec: BaseSpec, view: View, proxy: str, epoch: int, target: Path) -> Command:
+    """Return the mmdebstrap command for a base image.
+
+    Args:
+        spec: What the image is made of.
+        view: The archive view; of the recipe's suites those that it holds are used.
+        proxy: The proxy's URL for that view.
+        epoch: SOURCE_DATE_EPOCH in seconds.
+        target: The directory to make.
+
+    Raises:
+        InputError: The view holds none of the suites.
+    """
+    held = {suite.suite for suite in view.suites}
+    suites = [suite for suite in spec.suites if suite in held]
+    if not suites:
+        raise InputError(
+            f"holds none of {', '.join(spec.suites)}", where=f"view {view.id}", hint="make one: `ropewalk archive view`"
+        )
+    components = " ".join(spec.components)
+    include = (f"--include={','.join(spec.packages)}",) if spec.packages else ()
+    argv = (
+        "mmdebstrap",
+        "--mode=root",
+        "--variant=minbase",
+        "--format=directory",
+        f"--architectures={view.architecture}",
+        '--aptopt=Acquire::Check-Valid-Until "false"',
+        *include,
+        # libc-bin's trigger ran before the last package; the cache must be the same as after any later build.
+        '--customize-hook=chroot "$1" ldconfig',
+        suites[0],
+        str(target),
+        *(f"deb {public_uri(suite)} {suite} {components}" for suite in suites),
+    )
+    environment = (("SOURCE_DATE_EPOCH", str(epoch)), ("http_proxy", proxy), ("TMPDIR", str(target.parent)))
+    return Command(argv, environment=environment, contained=True)
+
+
+def base_config(spec: BaseSpec) -> ImageConfig:
+    """Return how a base image runs: a shell, Debian's search path, and what its recipe says.
+
+    Args:
+        spec: What the image is made of.
+    """
+    env = dict(spec.env)
+    path = () if "PATH" in env else (("PATH", _PATH),)
+    return ImageConfig(env=(*path, *spec.env), cmd=("bash",), labels=tuple(sorted(spec.labels)))
+
+
+def base_items(scanned: Iterable[TarItem], files: Iterable[SmallFile], epoch: int) -> Iterator[TarItem]:
+    """Give a bootstrapped root its small files and leave out what came from this host.
+
+    Args:
+        scanned: The root as mmdebstrap left it.
+        files: Files to put in.
+        epoch: Their time, in seconds since 1970.
+
+    Yields:
+        The items of the image's one layer, before they are normalised.
+    """
+    added = {file.path: file for file in files}
+    for item in scanned:
+        if item.entry.path not in added and not _LEFT_BEHIND.fullmatch(item.entry.path):
+            yield item
+    for file in added.values():
+        entry = Entry(file.path, EntryType.FILE, file.mode, size=len(file.content), mtime=epoch)
+        yield TarItem(entry, partial(io.BytesIO, file.content))
+
+
+@contextmanager
+def bootstrapped(shop: Workshop, recipe: Recipe, view: View, epoch: int, log: Path) -> Iterator[tuple[TarItem, ...]]:
+    """Bootstrap a base image's root.
+
+    Args:
+        shop: The workshop.
+        recipe: A base recipe.
+        view: The archive view.
+        epoch: SOURCE_DATE_EPOCH in seconds.
+        log: Where mmdebstrap writes.
+
+    Yields:
+        The normalised items of the image's one layer; their content is there during the ``with``.
+
+    Raises:
+        CommandFailed: mmdebstrap failed; the log says why.
+        InputError: The recipe is no base recipe, or the view holds none of its suites.
+    """
+    spec = recipe.base
+    if spec is None:
+        raise InputError("is no base recipe", where=recipe.reference, hint="give it a base.yaml")
+    place = shop.scratch("root")
+    try:
+        target = place / "root"
+        run(bootstrap_command(spec, view, shop.proxy.url(view.id), epoch, target), log=log)
+        files = base_files(spec.suites, spec.components)
+        yield normalise(base_items(scan(target), files, epoch), {}, epoch)
+    finally:
+        shutil.rmtree(place, ignore_errors=True)

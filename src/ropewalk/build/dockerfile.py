@@ -1,0 +1,289 @@
+"""Images made by a Dockerfile: buildah runs it on our parents, and what it added comes back normalised.
+
+The Dockerfile is changed in memory only: every stage learns SOURCE_DATE_EPOCH, and the last one ends with the image's
+own ldconfig, since what libraries are cached must not depend on which package happened to come last.
+"""
+
+import io
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from ropewalk.archive.view import View
+from ropewalk.build import hostpip, storage
+from ropewalk.build.aptfiles import SOURCES, within
+from ropewalk.build.containers import Stored, inspect, ld_cache, load_image, named, read_added_layer
+from ropewalk.build.isolation import build_options
+from ropewalk.build.normalise import APT_CONF, MOUNT, normalise, secrets
+from ropewalk.build.workshop import Workshop
+from ropewalk.errors import InputError
+from ropewalk.oci.layer import TarItem
+from ropewalk.oci.model import Entry, EntryType, Image, ImageConfig
+from ropewalk.oci.tree import Tree
+from ropewalk.process import Command, run
+from ropewalk.recipe.dockerfile import parse
+from ropewalk.recipe.recipe import ContextFile
+
+BUILT = "localhost/ropewalk/built:now"
+"""The name of what is being built, in buildah's storage only."""
+_CACHE = "etc/ld.so.cache"
+_FINISH = """\
+#!/bin/sh
+# The end of every build: what depends on the order of installation is written once more.
+set -e
+/sbin/ldconfig
+if command -v fc-cache >/dev/null && command -v find >/dev/null; then
+    # fontconfig's caches hold the directories' times, which are clamped to the epoch in the image.
+    for fonts in /usr/share/fonts /usr/local/share/fonts; do
+        [ -d "$fonts" ] && find "$fonts" -newermt "@$SOURCE_DATE_EPOCH" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
+    done
+    fc-cache -s
+fi
+exit 0
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be built.
+
+    Attributes:
+        dockerfile: The rendered Dockerfile.
+        context: The build context.
+        parents: Images by the reference that the Dockerfile names, the final one first.
+        final: The image in the last ``FROM``; None for ``scratch``.
+        view: The archive view that apt sees.
+        epoch: SOURCE_DATE_EPOCH in seconds.
+    """
+
+    dockerfile: str
+    context: tuple[ContextFile, ...]
+    parents: Mapping[str, Image]
+    final: Image | None
+    view: View
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What a Dockerfile made.
+
+    Attributes:
+        items: The normalised own layer; empty where nothing was added.
+        config: How the image runs.
+        secrets: Paths of private keys that were left out.
+    """
+
+    items: tuple[TarItem, ...]
+    config: ImageConfig
+    secrets: tuple[str, ...] = ()
+
+
+def prepared(text: str, arguments: Sequence[str], ending: Sequence[str]) -> str:
+    """Give every stage some build arguments and the last stage an ending that runs as root.
+
+    Args:
+        text: The rendered Dockerfile.
+        arguments: Names for ``ARG``.
+        ending: Program and arguments of the last RUN; nothing is added where it is empty.
+
+    Returns:
+        The Dockerfile for buildah; the last ``USER`` stands again after the ending.
+    """
+    stages = parse(text).stages
+    lines = text.splitlines()
+    starts = [stage.line for stage in stages[1:]] + [len(lines) + 1]
+    args = [f"ARG {name}" for name in arguments]
+    for stage, following in reversed(list(zip(stages, starts, strict=True))):
+        at = (stage.instructions[0].line if stage.instructions else following) - 1
+        lines[at:at] = args
+    if ending:
+        users = [instruction.value for instruction in stages[-1].instructions if instruction.keyword.upper() == "USER"]
+        words = ", ".join(f'"{word}"' for word in ending)
+        lines += ["USER 0:0", f"RUN [{words}]", *(f"USER {user}" for user in users[-1:])]
+    return "\n".join(lines) + "\n"
+
+
+def ending_for(parent: Tree) -> tuple[str, ...]:
+    """Return the last RUN of an image on this parent: our script where it has a shell, else ldconfig alone.
+
+    Args:
+        parent: The flattened final parent.
+    """
+    if not _has(parent, "sbin/ldconfig"):
+        return ()
+    return ("/bin/sh", f"/{MOUNT}/finish") if _has(parent, "bin/sh") else ("/sbin/ldconfig",)
+
+
+def _has(tree: Tree, path: str) -> bool:
+    return path in tree or f"usr/{path}" in tree
+
+
+def fill_context(files: Iterable[ContextFile], into: Path, epoch: int) -> None:
+    """Lay a build context out: links followed, modes as recorded, one time for all.
+
+    Args:
+        files: The context, sorted by path.
+        into: An empty directory.
+        epoch: The time of every file, in seconds since 1970.
+    """
+    directories = []
+    for file in files:
+        target = into / file.path
+        if file.directory:
+            target.mkdir(parents=True, exist_ok=True)
+            directories.append((target, file.mode))
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file.source, target)
+        target.chmod(file.mode)
+        os.utime(target, (epoch, epoch))
+    for directory, mode in reversed(directories):
+        directory.chmod(mode)
+        os.utime(directory, (epoch, epoch))
+
+
+@contextmanager
+def run_dockerfile(shop: Workshop, order: Order, log: Path) -> Iterator[Added]:
+    """Build a Dockerfile and read what it added.
+
+    Args:
+        shop: The workshop.
+        order: What is to be built.
+        log: Where buildah and the instructions write.
+
+    Yields:
+        The own layer and the config; the layer's content is there during the ``with``.
+
+    Raises:
+        CommandFailed: An instruction failed; the log says why.
+    """
+    tree = shop.store.tree(order.final) if order.final else {}
+    ending = ending_for(tree)
+    with built(shop, order, BUILT, log, ending) as stored:
+        below = len(order.final.layers) if order.final else 0
+        scanned = read_added_layer(stored, below)
+        items = normalise(scanned, tree, order.epoch)
+        if not ending and any(item.entry.path in {"sbin/ldconfig", "usr/sbin/ldconfig"} for item in items):
+            items = _with_cache(items, ld_cache(shop, BUILT), order.epoch)
+        yield Added(items, _config(stored.config, order), secrets(scanned))
+
+
+def _config(found: ImageConfig, order: Order) -> ImageConfig:
+    """Give the image its parent's user where the Dockerfile names none: the ending ran as root."""
+    last = parse(order.dockerfile).stages[-1].instructions
+    if any(instruction.keyword.upper() == "USER" for instruction in last):
+        return found
+    return replace(found, user=order.final.config.user if order.final else "")
+
+
+def _with_cache(items: tuple[TarItem, ...], data: bytes | None, epoch: int) -> tuple[TarItem, ...]:
+    if data is None:
+        return items
+    entry = Entry(_CACHE, EntryType.FILE, 0o644, size=len(data), mtime=epoch)
+    kept = [item for item in items if item.entry.path != _CACHE]
+    return (*kept, TarItem(entry, partial(io.BytesIO, data)))
+
+
+@contextmanager
+def built(shop: Workshop, order: Order, name: str, log: Path, ending: Sequence[str] = ()) -> Iterator[Stored]:
+    """Run buildah on a Dockerfile.
+
+    Args:
+        shop: The workshop.
+        order: What is to be built.
+        name: The image's name in the storage, freed when the body ends.
+        log: Where buildah and the instructions write.
+        ending: The last RUN; see `prepared`.
+
+    Yields:
+        The image in the storage.
+    """
+    with ExitStack() as stack:
+        place = shop.scratch("build")
+        stack.callback(shutil.rmtree, place, ignore_errors=True)
+        for reference, image in order.parents.items():
+            load_image(shop, image, reference)
+        (place / "context").mkdir()
+        fill_context(order.context, place / "context", order.epoch)
+        volumes = _lend(shop, order, place)
+        arguments = _arguments(shop, order)
+        (place / "Dockerfile").write_text(prepared(order.dockerfile, tuple(arguments), ending), encoding="utf-8")
+        stack.enter_context(named(shop, name))
+        run(build_command(shop, place, name, arguments, volumes), log=log)
+        stored = inspect(shop, name)
+        if stored is None:
+            raise InputError("was built but is not there", where=name, hint=f"read {log}")
+        yield stored
+
+
+def build_command(
+    shop: Workshop, place: Path, name: str, arguments: Mapping[str, str], volumes: Iterable[tuple[Path, str]]
+) -> Command:
+    """Return the buildah command.
+
+    Args:
+        shop: The workshop.
+        place: Where ``Dockerfile`` and ``context`` are.
+        name: The image's name.
+        arguments: Build arguments.
+        volumes: What RUN instructions see read-only: (path here, path there).
+    """
+    options = build_options(shop.settings, shop.isolation)
+    args = (f"--build-arg={key}={value}" for key, value in arguments.items())
+    mounts = (f"--volume={source}:/{target}:ro" for source, target in volumes)
+    file = ("--file", str(place / "Dockerfile"), "--tag", name, str(place / "context"))
+    return storage.buildah(shop.settings, "bud", *options, *args, *mounts, *file)
+
+
+def _arguments(shop: Workshop, order: Order) -> dict[str, str]:
+    pip = {"PIP_CONFIG_FILE": f"/{MOUNT}/pip.conf"} if shop.pip else {}
+    # TeX's own switch, without which it ignores SOURCE_DATE_EPOCH for dates in documents and formats.
+    return {"SOURCE_DATE_EPOCH": str(order.epoch), "FORCE_SOURCE_DATE": "1", "PIP_NO_CACHE_DIR": "1", **pip}
+
+
+def _lend(shop: Workshop, order: Order, place: Path) -> list[tuple[Path, str]]:
+    """Write what RUN instructions see but no image keeps; return the mounts."""
+    lent = place / "lent"
+    lent.mkdir()
+    (lent / "finish").write_text(_FINISH, encoding="utf-8")
+    if shop.pip:
+        hostpip.write(shop.pip, lent)
+    mounts = [(lent, MOUNT)]
+    found = [shop.store.read_files(image.layers, (SOURCES,)).get(SOURCES) for image in order.parents.values()]
+    if any("etc/apt/apt.conf.d" in shop.store.tree(image) for image in order.parents.values()):
+        (place / "apt.conf").write_text(apt_settings(shop.proxy.url(order.view.id)), encoding="utf-8")
+        mounts.append((place / "apt.conf", APT_CONF))
+    narrowed = narrow_sources([data.decode() for data in found if data is not None], order.view)
+    if narrowed is not None:
+        (place / "debian.sources").write_text(narrowed, encoding="utf-8")
+        mounts.append((place / "debian.sources", SOURCES))
+    return mounts
+
+
+def apt_settings(proxy: str) -> str:
+    """Return the apt settings of a build: the view's proxy, and no doubt about an old view's dates.
+
+    Args:
+        proxy: The proxy's URL for the view.
+    """
+    return f'Acquire::http::Proxy "{proxy}";\nAcquire::Check-Valid-Until "false";\n'
+
+
+def narrow_sources(found: Sequence[str], view: View) -> str | None:
+    """Return what stands for an image's ``debian.sources`` where it names suites that the view lacks.
+
+    Args:
+        found: The files of all parents that have one.
+        view: The archive view.
+
+    Returns:
+        The text to mount; None where none is needed, or where parents name different suites and one text cannot do.
+    """
+    held = {suite.suite for suite in view.suites}
+    narrowed = {within(text, held) for text in found}
+    return narrowed.pop() if len(narrowed) == 1 and narrowed != set(found) else None

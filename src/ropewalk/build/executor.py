@@ -1,0 +1,329 @@
+"""Carry a plan out: make each image, test it, tag it in the store, and record what went into it.
+
+One image at a time. What is done is kept: a run that was stopped goes on with what is left.
+"""
+
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ropewalk.archive import View
+from ropewalk.build.bootstrap import base_config, bootstrapped
+from ropewalk.build.containers import unload
+from ropewalk.build.dockerfile import Added, Order, run_dockerfile
+from ropewalk.build.imagetest import TestFailed, run_test
+from ropewalk.build.workshop import Workshop
+from ropewalk.errors import InputError, RopewalkError
+from ropewalk.events import Event, EventKind, step
+from ropewalk.oci import Image, Platform
+from ropewalk.plan import Action, Plan, PlanEntry, ancestors, edges, resolve
+from ropewalk.process import CommandFailed
+from ropewalk.recipe.recipe import Parent, ParentRole, Recipe
+from ropewalk.recipe.record import BuildRecord, How, LayerKind, OwnedLayer, ParentPin
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """An image in the store that is neither tagged nor recorded.
+
+    Attributes:
+        image: The image.
+        layers: Its layers, the lowest first, with their owners.
+        epoch: SOURCE_DATE_EPOCH in seconds.
+        order: What a Dockerfile was built from; None for a base image.
+    """
+
+    image: Image
+    layers: tuple[OwnedLayer, ...]
+    epoch: int
+    order: Order | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one recipe of a plan.
+
+    Attributes:
+        recipe: The recipe.
+        record: Its build record; None where it failed or was passed over.
+        error: Why there is none.
+        seconds: How long it took.
+    """
+
+    recipe: Recipe
+    record: BuildRecord | None
+    error: RopewalkError | None
+    seconds: float
+
+
+class ParentFailed(RopewalkError):
+    """An image was not tried because one that it needs failed."""
+
+
+def log_of(shop: Workshop, recipe: Recipe) -> Path:
+    """Return the log file of a recipe's builds; each build starts it anew."""
+    return shop.settings.logs / recipe.repository.replace("/", "_") / f"{recipe.version}.log"
+
+
+def make_image(
+    shop: Workshop, recipe: Recipe, parents: tuple[ParentPin, ...], view: View, epoch: int | None = None
+) -> Made:
+    """Make an image; it is in the store then, without a tag and without a record.
+
+    Args:
+        shop: The workshop.
+        recipe: How it is made.
+        parents: Its parents by digest, each under the reference that the recipe names.
+        view: The archive view that apt sees.
+        epoch: SOURCE_DATE_EPOCH in seconds; the recipe's (a base image: the view's) where it is None.
+
+    Returns:
+        The image with the owners of its layers.
+
+    Raises:
+        CommandFailed: A program failed; the log says why.
+        InputError: A parent is not in the store, or a recipe is wrong.
+        TrustError: The archive gave something wrong.
+    """
+    log = log_of(shop, recipe)
+    log.unlink(missing_ok=True)
+    if recipe.base is not None:
+        return _make_base(shop, recipe, view, epoch, log)
+    images = {pin.reference: _parent_image(shop, recipe, pin) for pin in parents}
+    final = next((pin for pin in parents if pin.role is ParentRole.FINAL), None)
+    chosen = epoch if epoch is not None else recipe.epoch or 0
+    below = images[final.reference] if final else None
+    order = Order(recipe.dockerfile, recipe.context, images, below, view, chosen)
+    with (
+        _archive_errors(shop),
+        step(shop.listener, recipe.reference, "build"),
+        run_dockerfile(shop, order, log) as added,
+    ):
+        inherited = _owners(shop, final, below)
+        return _assemble(shop, recipe, added, inherited, order)
+
+
+def _make_base(shop: Workshop, recipe: Recipe, view: View, epoch: int | None, log: Path) -> Made:
+    spec = recipe.base
+    if spec is None:
+        raise InputError("is no base recipe", where=recipe.reference, hint="give it a base.yaml")
+    chosen = epoch if epoch is not None else view.newest_date(spec.suites)
+    platform = Platform("linux", view.architecture)
+    with (
+        _archive_errors(shop),
+        step(shop.listener, recipe.reference, "bootstrap"),
+        bootstrapped(shop, recipe, view, chosen, log) as items,
+    ):
+        layer = shop.store.add_layer(items)
+    history = (f"ropewalk: {recipe.reference}",)
+    image = shop.store.add_image(base_config(spec), (layer,), platform, chosen, history)
+    return Made(image, (OwnedLayer(layer.diff_id, recipe.name, LayerKind.OWN),), chosen)
+
+
+def _assemble(shop: Workshop, recipe: Recipe, added: Added, inherited: tuple[OwnedLayer, ...], order: Order) -> Made:
+    below = order.final.layers if order.final else ()
+    platform = order.final.platform if order.final else Platform("linux", order.view.architecture)
+    own = (shop.store.add_layer(added.items),) if added.items else ()
+    layers = (*below, *own)
+    history = (*("" for _ in below), *(f"ropewalk: {recipe.reference}" for _ in own))
+    image = shop.store.add_image(added.config, layers, platform, order.epoch, history)
+    owned = tuple(OwnedLayer(layer.diff_id, recipe.name, LayerKind.OWN) for layer in own)
+    for path in added.secrets:
+        told = "left out: every copy of the image would share it; make it when a container starts"
+        shop.listener(Event(EventKind.WARNING, recipe.reference, f"/{path}", told))
+    return Made(image, (*inherited, *owned), order.epoch, order)
+
+
+@contextmanager
+def _archive_errors(shop: Workshop) -> Iterator[None]:
+    """Tell what went wrong at the archive instead of the program that failed because of it."""
+    shop.proxy.clear_errors()
+    try:
+        yield
+    except CommandFailed as failed:
+        for error in shop.proxy.errors[:1]:
+            raise error from failed
+        raise
+
+
+def _parent_image(shop: Workshop, recipe: Recipe, pin: ParentPin) -> Image:
+    image = shop.store.load(pin.digest)
+    if image is None:
+        raise InputError(
+            f"its parent {pin.reference} is not in the store", where=recipe.reference, hint="build it first"
+        )
+    return image
+
+
+def _owners(shop: Workshop, pin: ParentPin | None, image: Image | None) -> tuple[OwnedLayer, ...]:
+    """Return the owners of the parent's layers; a foreign image owns its own."""
+    if pin is None or image is None:
+        return ()
+    record = shop.book.load(pin.digest)
+    if record is not None:
+        return record.layers
+    return tuple(OwnedLayer(layer.diff_id, pin.reference, LayerKind.OWN) for layer in image.layers)
+
+
+def build_recipe(
+    shop: Workshop, recipe: Recipe, parents: tuple[ParentPin, ...], view: View, *, build: int = 1, how: How = How.BUILT
+) -> BuildRecord:
+    """Make an image, test it, tag it in the store and record it.
+
+    Args:
+        shop: The workshop.
+        recipe: How it is made.
+        parents: Its parents by digest.
+        view: The archive view that apt sees.
+        build: The number of the build within its line.
+        how: Built or rebuilt.
+
+    Returns:
+        Its record; the line's present one where the very same image came out.
+
+    Raises:
+        RopewalkError: It could not be made.
+        TestFailed: Its test did not succeed; nothing is tagged.
+    """
+    made = make_image(shop, recipe, parents, view)
+    same = shop.book.load(made.image.digest)
+    if same is not None and same.line == recipe.reference and shop.store.resolve(same.reference) is not None:
+        return same
+    reference = recipe.reference if build == 1 else f"{recipe.reference}-r{build}"
+    check(shop, recipe, made, reference)
+    record = BuildRecord(
+        digest=made.image.digest,
+        platform=str(made.image.platform),
+        repository=recipe.repository,
+        name=recipe.name,
+        version=recipe.version,
+        build=build,
+        generation=recipe.generation,
+        recipe_digest=recipe.digest,
+        parents=parents,
+        view=view.id,
+        epoch=made.epoch,
+        how=how,
+        layers=made.layers,
+        dockerfile=recipe.dockerfile,
+        made=int(shop.clock()),
+        tested=recipe.test is not None,
+    )
+    shop.book.save(record)
+    shop.store.tag(record.reference, record.digest)
+    return record
+
+
+def check(shop: Workshop, recipe: Recipe, made: Made, reference: str) -> None:
+    """Run an image's own test, if it has one.
+
+    Args:
+        shop: The workshop.
+        recipe: The recipe.
+        made: The image.
+        reference: The full name under which the test finds it.
+
+    Raises:
+        TestFailed: It did not succeed.
+    """
+    if recipe.test is None:
+        return
+    log = log_of(shop, recipe)
+    outcome = run_test(shop, recipe, made.image, reference, log=log, order=made.order)
+    if not outcome.ok:
+        unload(shop, reference)
+        said = " | ".join(line.strip() for line in outcome.log[-3:] if line.strip()) or "it said nothing"
+        raise TestFailed(f"its test failed: {said}", where=reference, hint=f"read {log}")
+
+
+def run_plan(
+    shop: Workshop,
+    plan: Plan,
+    wanted: Collection[Action],
+    view: View,
+    *,
+    keep_going: bool = False,
+    finished: Callable[[BuildRecord], None] | None = None,
+) -> tuple[Outcome, ...]:
+    """Build what a plan says, in its order.
+
+    Args:
+        shop: The workshop.
+        plan: The plan.
+        wanted: The actions to carry out: build, or build and refresh.
+        view: The archive view that apt sees.
+        keep_going: After a failure go on with what does not need the failed image; otherwise stop there.
+        finished: Is told of each image as soon as it is in the store.
+
+    Returns:
+        An outcome for each recipe that was tried or passed over because of a failure.
+    """
+    recipes = tuple(entry.recipe for entry in plan.entries)
+    links = edges(recipes)
+    failed: set[str] = set()
+    outcomes: list[Outcome] = []
+    for entry in plan.entries:
+        if entry.action not in wanted:
+            continue
+        line = entry.recipe.reference
+        broken = sorted(failed & ancestors(line, links))
+        outcome = _passed_over(entry, broken[0]) if broken else _carry_out(shop, entry, recipes, view)
+        outcomes.append(outcome)
+        if outcome.record is not None and finished is not None:
+            finished(outcome.record)
+        if outcome.error is not None:
+            failed.add(line)
+            if not keep_going:
+                break
+    return tuple(outcomes)
+
+
+def _passed_over(entry: PlanEntry, needed: str) -> Outcome:
+    error = ParentFailed(f"needs {needed}, which failed", where=entry.recipe.reference, hint=f"mend {needed} first")
+    return Outcome(entry.recipe, None, error, 0.0)
+
+
+def _carry_out(shop: Workshop, entry: PlanEntry, recipes: tuple[Recipe, ...], view: View) -> Outcome:
+    start = shop.clock()
+    try:
+        parents = pin_parents(shop, entry.recipe, recipes)
+        how = How.REBUILT if entry.action is Action.REFRESH else How.BUILT
+        record = build_recipe(shop, entry.recipe, parents, view, build=entry.build, how=how)
+    except RopewalkError as error:
+        return Outcome(entry.recipe, None, error, shop.clock() - start)
+    return Outcome(entry.recipe, record, None, shop.clock() - start)
+
+
+def pin_parents(shop: Workshop, recipe: Recipe, recipes: Collection[Recipe]) -> tuple[ParentPin, ...]:
+    """Find what stands for each parent of a recipe now.
+
+    Args:
+        shop: The workshop.
+        recipe: The recipe.
+        recipes: The whole tree.
+
+    Returns:
+        The parents by digest, the final one first.
+
+    Raises:
+        InputError: One is neither built here nor in the store.
+    """
+    records = tuple(shop.book)
+    return tuple(
+        ParentPin(parent.reference, _digest_of(shop, recipe, parent, recipes, records), parent.role)
+        for parent in recipe.parents
+    )
+
+
+def _digest_of(
+    shop: Workshop, recipe: Recipe, parent: Parent, recipes: Collection[Recipe], records: tuple[BuildRecord, ...]
+) -> str:
+    record = resolve(parent, recipes, records)
+    if record is not None and shop.store.load(record.digest) is not None:
+        return record.digest
+    kept = shop.store.resolve(parent.reference)
+    if kept is not None:
+        return kept.digest
+    message = f"its parent {parent.reference} is not in the store"
+    raise InputError(message, where=recipe.reference, hint="build it first, or give the directory of its recipe too")

@@ -1,0 +1,122 @@
+"""Contents that differ from build to build, made equal (REBASE.md, 'What two builds differ in')."""
+
+import hashlib
+import re
+import struct
+from collections.abc import Callable
+
+_PYC_FLAGS = slice(4, 8)
+_PYC_MTIME = slice(8, 12)
+_JKS_MAGIC = b"\xfe\xed\xfe\xed"
+_JKS_TRUSTED = 2
+_JKS_PASSWORD = "changeit"  # noqa: S105  the public default that Debian's ca-certificates-java uses
+_SHA1_BYTES = 20
+
+Mend = Callable[[bytes, int], bytes]
+"""Takes a file's content and the epoch in seconds; gives the content to keep."""
+
+
+def emptied(_data: bytes, _epoch: int) -> bytes:
+    """Return nothing: ``/etc/machine-id`` must be there, and empty, so that each system makes its own."""
+    return b""
+
+
+def pyc(data: bytes, epoch: int) -> bytes:
+    """Clamp the source's time in a .pyc as the source's own time is clamped, so that Python still believes it.
+
+    A checked-hash .pyc (PEP 552) stays as it is.
+
+    Args:
+        data: The file.
+        epoch: Seconds since 1970.
+
+    Returns:
+        The file with its time field at most ``epoch``.
+    """
+    if len(data) < _PYC_MTIME.stop or data[_PYC_FLAGS] != bytes(4):
+        return data
+    (mtime,) = struct.unpack("<I", data[_PYC_MTIME])
+    if mtime <= epoch:
+        return data
+    return data[: _PYC_MTIME.start] + struct.pack("<I", epoch) + data[_PYC_MTIME.stop :]
+
+
+def ls_r(data: bytes, _epoch: int) -> bytes:
+    """Sort kpathsea's ``ls-R``: the names in each directory, and the directories after the first lines.
+
+    Args:
+        data: The file.
+    """
+    head, *blocks = data.strip(b"\n").split(b"\n\n")
+    ordered = []
+    for block in blocks:
+        name, *names = block.split(b"\n")
+        ordered.append(b"\n".join([name, *sorted(names)]))
+    return b"\n\n".join([head, *sorted(ordered)]) + b"\n"
+
+
+def keystore(data: bytes, epoch: int) -> bytes:
+    """Date each certificate of a Java keystore of trusted certificates with the epoch and sign it anew.
+
+    Anything else than a JKS with trusted certificates under the default password stays as it is.
+
+    Args:
+        data: The file.
+        epoch: Seconds since 1970; the format counts milliseconds.
+
+    Returns:
+        The keystore with every date equal.
+    """
+    body, seal = data[:-_SHA1_BYTES], data[-_SHA1_BYTES:]
+    if not data.startswith(_JKS_MAGIC) or _jks_seal(body) != seal:
+        return data
+    mended = bytearray(body)
+    try:
+        for offset in _jks_dates(body):
+            struct.pack_into(">Q", mended, offset, epoch * 1000)
+    except (struct.error, ValueError):
+        return data
+    return bytes(mended) + _jks_seal(bytes(mended))
+
+
+def _jks_seal(body: bytes) -> bytes:
+    secret = _JKS_PASSWORD.encode("utf-16-be") + b"Mighty Aphrodite"
+    return hashlib.sha1(secret + body, usedforsecurity=False).digest()
+
+
+def _jks_dates(body: bytes) -> list[int]:
+    """Return where the dates stand; ValueError for an entry that is no trusted certificate."""
+    _magic, _version, count = struct.unpack_from(">III", body)
+    offset, dates = 12, []
+    for _ in range(count):
+        (tag,) = struct.unpack_from(">I", body, offset)
+        if tag != _JKS_TRUSTED:
+            raise ValueError(tag)
+        offset = _after_text(body, offset + 4)
+        dates.append(offset)
+        offset = _after_text(body, offset + 8)
+        (length,) = struct.unpack_from(">I", body, offset)
+        offset += 4 + length
+    return dates
+
+
+def _after_text(body: bytes, offset: int) -> int:
+    (length,) = struct.unpack_from(">H", body, offset)
+    return offset + 2 + int(length)
+
+
+_MENDS: tuple[tuple[re.Pattern[str], Mend], ...] = (
+    (re.compile(r"etc/machine-id"), emptied),
+    (re.compile(r".+\.pyc"), pyc),
+    (re.compile(r"etc/ssl/certs/java/cacerts"), keystore),
+    (re.compile(r"(usr/share/texmf|usr/share/texlive/texmf-dist|var/lib/texmf|usr/local/share/texmf)/ls-R\S*"), ls_r),
+)
+
+
+def mend_for(path: str) -> Mend | None:
+    """Return what mends the file at a path; None where it stays as it is.
+
+    Args:
+        path: Relative to the root.
+    """
+    return next((mend for pattern, mend in _MENDS if pattern.fullmatch(path)), None)

@@ -1,0 +1,119 @@
+"""Where buildah and podman keep their things: settings of our own, none of the host's, and cleaning after a dead run."""
+
+import shutil
+from pathlib import Path
+
+from ropewalk import atomic
+from ropewalk.process import Command, run
+from ropewalk.settings import Settings
+
+_CONTAINERS_CONF = """\
+[containers]
+default_ulimits = ["nofile=20000:20000", "nproc=20000:20000"]
+log_driver = "k8s-file"
+
+[engine]
+runtime = "{runtime}"
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+lock_type = "file"
+tmp_dir = "{tmp}"
+"""
+_REGISTRIES_CONF = "unqualified-search-registries = []\n"
+_POLICY = '{"default": [{"type": "insecureAcceptAnything"}]}\n'
+_STORAGE_CONF = '[storage]\ndriver = "overlay"\ngraphroot = "{root}"\nrunroot = "{run}"\n'
+
+
+def root(settings: Settings) -> Path:
+    """Return the directory of images and layers."""
+    return settings.containers / "storage"
+
+
+def run_root(settings: Settings) -> Path:
+    """Return the directory of what only matters while something runs."""
+    return settings.containers / "run"
+
+
+def prepare(settings: Settings, runtime: str) -> None:
+    """Write the settings that buildah, podman and skopeo get instead of the host's.
+
+    Args:
+        settings: Where the state is.
+        runtime: The OCI runtime's name: ``runc`` or ``crun``.
+    """
+    texts = {
+        "containers.conf": _CONTAINERS_CONF.format(runtime=runtime, tmp=run_root(settings) / "libpod"),
+        "registries.conf": _REGISTRIES_CONF,
+        "policy.json": _POLICY,
+        "storage.conf": _STORAGE_CONF.format(root=root(settings), run=run_root(settings)),
+    }
+    for name, text in texts.items():
+        atomic.write_text(settings.containers / name, text)
+
+
+def environment(settings: Settings) -> tuple[tuple[str, str], ...]:
+    """Return the variables that point the programs at our settings."""
+    place = settings.containers
+    return (
+        ("CONTAINERS_CONF", str(place / "containers.conf")),
+        ("CONTAINERS_REGISTRIES_CONF", str(place / "registries.conf")),
+        ("CONTAINERS_STORAGE_CONF", str(place / "storage.conf")),
+        ("TMPDIR", str(settings.scratch)),
+    )
+
+
+def storage_options(settings: Settings) -> tuple[str, ...]:
+    """Return the options that name our storage to buildah and podman."""
+    return ("--root", str(root(settings)), "--runroot", str(run_root(settings)), "--storage-driver", "overlay")
+
+
+def buildah(settings: Settings, *arguments: str) -> Command:
+    """Return a buildah command on our storage.
+
+    Args:
+        settings: Where the state is.
+        arguments: Verb and arguments.
+    """
+    argv = ("buildah", *storage_options(settings), *arguments)
+    return Command(argv, environment=environment(settings), contained=True)
+
+
+def podman(settings: Settings, *arguments: str) -> Command:
+    """Return a podman command on our storage.
+
+    Args:
+        settings: Where the state is.
+        arguments: Verb and arguments.
+    """
+    argv = ("podman", *storage_options(settings), *arguments)
+    return Command(argv, environment=environment(settings), contained=True)
+
+
+def copy_in(settings: Settings, layout: Path, reference: str) -> Command:
+    """Return the command that copies an image from an OCI layout into our storage.
+
+    Args:
+        settings: Where the state is.
+        layout: The layout's directory.
+        reference: The image's name in the layout and, in full, in the storage.
+    """
+    place = f"[overlay@{root(settings)}+{run_root(settings)}]"
+    target = f"containers-storage:{place}{reference}"
+    argv = ("skopeo", "--insecure-policy", "copy", "--quiet", f"oci:{layout}:{reference}", target)
+    return Command(argv, environment=environment(settings), contained=True)
+
+
+def clean(settings: Settings) -> None:
+    """Remove what a run that died left: working containers, counted mounts, temporary directories.
+
+    Nothing is mounted then: mounts and processes of a run vanish with it. The build lock must be held.
+
+    Args:
+        settings: Where the state is.
+    """
+    for left in (settings.scratch, run_root(settings), root(settings) / "libpod"):
+        shutil.rmtree(left, ignore_errors=True)
+    settings.scratch.mkdir(parents=True, exist_ok=True)
+    containers = root(settings) / "overlay-containers" / "containers.json"
+    if containers.exists() and containers.read_bytes().strip() not in {b"", b"[]", b"null"}:
+        run(buildah(settings, "rm", "--all"), check=False)

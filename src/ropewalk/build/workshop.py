@@ -1,0 +1,104 @@
+"""What builds work with: the state's rooms, the archive proxy, and the one lock that lets a single process build."""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import mkdtemp
+
+from ropewalk import atomic
+from ropewalk.archive.pool import Pool
+from ropewalk.archive.proxy import ArchiveProxy
+from ropewalk.archive.upstream import Upstream
+from ropewalk.archive.view import ViewBook
+from ropewalk.build import storage
+from ropewalk.build.hostpip import PipSettings, from_host, pip_files
+from ropewalk.build.isolation import Isolation, isolation
+from ropewalk.events import Listener
+from ropewalk.oci.store import Store
+from ropewalk.recipe.record import RecordBook
+from ropewalk.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What builds work with.
+
+    Attributes:
+        settings: Where the state is.
+        store: Built images.
+        book: Build records.
+        views: Archive views.
+        proxy: Serves a view to apt; it runs.
+        isolation: How RUN instructions are kept apart from this host.
+        listener: Who is told of progress.
+        clock: The time in seconds since 1970.
+        pip: The host's pip settings, lent to builds.
+    """
+
+    settings: Settings
+    store: Store
+    book: RecordBook
+    views: ViewBook
+    proxy: ArchiveProxy
+    isolation: Isolation
+    listener: Listener
+    clock: Callable[[], float] = time.time
+    pip: PipSettings = field(default_factory=PipSettings)
+
+    def scratch(self, purpose: str) -> Path:
+        """Make an empty directory that the next run removes if this one cannot.
+
+        Args:
+            purpose: A word for its name.
+        """
+        self.settings.scratch.mkdir(parents=True, exist_ok=True)
+        return Path(mkdtemp(prefix=f"{purpose}-", dir=self.settings.scratch))
+
+
+@contextmanager
+def open_workshop(
+    settings: Settings,
+    upstream: Upstream,
+    listener: Listener,
+    *,
+    clock: Callable[[], float] = time.time,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Workshop]:
+    """Open what builds need and clean up what a dead run left.
+
+    Args:
+        settings: Where the state is.
+        upstream: Where the proxy fetches from.
+        listener: Who is told of progress.
+        clock: The time in seconds since 1970.
+        environment: Where the host's pip settings are named; the process's environment by default.
+
+    Yields:
+        The workshop; its proxy runs and its lock is held during the ``with``.
+
+    Raises:
+        HostError: Another process builds here, or this host cannot isolate a build.
+    """
+    variables = os.environ if environment is None else environment
+    with ExitStack() as stack:
+        stack.enter_context(atomic.locked(settings.state / "build.lock", wait=False))
+        storage.clean(settings)
+        stack.callback(storage.clean, settings)
+        found = isolation(settings)
+        storage.prepare(settings, found.runtime or "runc")
+        views = ViewBook(settings.views)
+        proxy = stack.enter_context(ArchiveProxy(views, Pool(settings.pool), upstream, listener))
+        yield Workshop(
+            settings=settings,
+            store=Store(settings.store),
+            book=RecordBook(settings.records),
+            views=views,
+            proxy=proxy,
+            isolation=found,
+            listener=listener,
+            clock=clock,
+            pip=from_host(variables, pip_files(variables)),
+        )

@@ -1,0 +1,250 @@
+"""What to do with every recipe, and why. Pure: all it knows are the values it is given."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from fnmatch import fnmatchcase
+
+from ropewalk.plan.graph import ancestors, edges, order, pick, recipe_of
+from ropewalk.plan.known import Known, Observed, Unverified, next_build, split_tag
+from ropewalk.recipe.recipe import Generation, Parent, Recipe
+from ropewalk.recipe.record import BuildRecord
+
+_INSTALLS = re.compile(
+    r"\b(?:apt|apt-get|aptitude)\s(?:[^\n;&|]|\\\n)*?\b(?:install|upgrade|dist-upgrade|full-upgrade|build-dep)\b"
+    r"|\b(?:mmdebstrap|debootstrap)\s"
+)
+_COMMENT = re.compile(r"^\s*#.*\n", re.MULTILINE)
+_DATE = 8
+"""Length of the date that a view's id begins with: the newest date of its InReleases."""
+
+
+class Action(StrEnum):
+    """What a plan does with a recipe."""
+
+    BUILD = "build"
+    """Build it: there is no image of it that may be published as it stands."""
+    PUBLISH = "publish"
+    """Its image is current and waits to be published."""
+    REFRESH = "refresh"
+    """Its published image is out of date through no change of its own: the next ``-rN``."""
+    REFUSED = "refused"
+    """It may not be built as it stands; the hint says what to do."""
+    NONE = "none"
+    """Its image is current."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanEntry:
+    """What happens to one recipe.
+
+    Attributes:
+        recipe: The recipe.
+        action: What to do.
+        reasons: Why, in plain words; empty where there is nothing to do.
+        hint: What the user can do about a refusal or a parent that is nowhere; empty otherwise.
+        current: The line's newest usable build; None where there is none.
+        build: The number that a build made now gets: 1 for the line itself, N for ``-rN``.
+    """
+
+    recipe: Recipe
+    action: Action
+    reasons: tuple[str, ...] = ()
+    hint: str = ""
+    current: BuildRecord | None = None
+    build: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """An entry for each recipe, in build order."""
+
+    entries: tuple[PlanEntry, ...]
+
+    def of(self, *actions: Action) -> tuple[PlanEntry, ...]:
+        """Return the entries with one of these actions, in build order."""
+        return tuple(entry for entry in self.entries if entry.action in actions)
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What all decisions of one plan look at."""
+
+    recipes: Mapping[str, Recipe]
+    known: Mapping[str, tuple[Known, ...]]
+    observed: Observed
+    view: str
+    force: tuple[str, ...]
+
+    def line(self, recipe: Recipe) -> tuple[Known, ...]:
+        """Return a recipe's builds, the oldest first."""
+        return tuple(k for k in self.known.get(recipe.repository, ()) if k.record.version == recipe.version)
+
+    def unverified(self, recipe: Recipe) -> Unverified | None:
+        """Return the registry's tag of a recipe's line that nobody may build on."""
+        tags = (tag for tag in self.observed.unverified if tag.repository == recipe.repository)
+        return next((tag for tag in tags if split_tag(tag.tag)[0] == recipe.version), None)
+
+    def parent(self, parent: Parent) -> BuildRecord | None:
+        """Return the image that stands for a parent now; None for a foreign or unknown one."""
+        if parent.name is None:
+            return None
+        builds = tuple(known.record for known in self.known.get(parent.repository, ()))
+        return pick(parent.tag, self.recipes.get(parent.repository), builds)
+
+
+def decide(recipes: Sequence[Recipe], observed: Observed, view: str | None = None, force: Sequence[str] = ()) -> Plan:
+    """Decide for each recipe.
+
+    Args:
+        recipes: The tree, in any order.
+        observed: What store, records and registry know.
+        view: Id of the archive view that builds would use; None where there is none yet.
+        force: Globs against ``registry/name:version``: build these in any case.
+
+    Returns:
+        One entry a recipe, parents before those that need them.
+
+    Raises:
+        InputError: Recipes need each other.
+    """
+    known: dict[str, tuple[Known, ...]] = {}
+    for one in observed.known:
+        known[one.record.repository] = (*known.get(one.record.repository, ()), one)
+    facts = _Facts({r.repository: r for r in recipes}, known, observed, view or "", tuple(force))
+    entries: dict[str, PlanEntry] = {}
+    for recipe in order(recipes, edges(recipes)):
+        entries[recipe.reference] = _decide_one(recipe, facts, entries)
+    return Plan(tuple(entries.values()))
+
+
+def selected(plan: Plan, pattern: str) -> Plan:
+    """Cut a plan to some recipes and to those parents that must be built for them.
+
+    Args:
+        plan: The whole plan.
+        pattern: A glob against ``registry/name:version``.
+    """
+    links = edges([entry.recipe for entry in plan.entries])
+    chosen = {line for line in links if fnmatchcase(line, pattern)}
+    needed = {ancestor for line in chosen for ancestor in ancestors(line, links)}
+    kept = (
+        entry
+        for entry in plan.entries
+        if entry.recipe.reference in chosen or (entry.recipe.reference in needed and entry.action is Action.BUILD)
+    )
+    return Plan(tuple(kept))
+
+
+def _decide_one(recipe: Recipe, facts: _Facts, entries: Mapping[str, PlanEntry]) -> PlanEntry:
+    builds = facts.line(recipe)
+    current = builds[-1].record if builds else None
+    refusal = _refusal(recipe, builds, facts, entries)
+    if refusal is not None:
+        return PlanEntry(recipe, Action.REFUSED, (refusal.reason,), refusal.hint, current)
+    action, reasons = _work(recipe, builds, facts, entries)
+    if action in {Action.PUBLISH, Action.NONE}:
+        return PlanEntry(recipe, action, reasons, "", current, current.build if current else 1)
+    fresh = current is None or builds[-1].published
+    number = (
+        next_build(recipe.repository, recipe.version, facts.observed) if fresh or current is None else current.build
+    )
+    return PlanEntry(recipe, action, reasons, _missing(recipe, facts), current, number)
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    reason: str
+    hint: str
+
+
+def _refusal(
+    recipe: Recipe, builds: Sequence[Known], facts: _Facts, entries: Mapping[str, PlanEntry]
+) -> _Refusal | None:
+    """Say why a recipe may not be built as it stands; None where it may."""
+    published = next((build.record for build in reversed(builds) if build.published), None)
+    if published is not None and published.recipe_digest != recipe.digest:
+        return _Refusal(f"changed under a published version: {published.reference}", _new_version(recipe))
+    tag = facts.unverified(recipe)
+    if tag is not None and not builds:
+        return _Refusal(f"the registry's {tag.tag} is not ours: {tag.reason}", _new_version(recipe))
+    for parent in recipe.parents:
+        entry = _entry(parent, facts, entries)
+        if entry is not None and entry.action is Action.REFUSED and entry.current is None:
+            return _Refusal(f"parent refused: {parent.name}", f"put {parent.name} right first")
+    return None
+
+
+def _new_version(recipe: Recipe) -> str:
+    if recipe.generation is Generation.BASE:
+        return f"raise `version` in {recipe.directory / 'base.yaml'}"
+    return f"add an entry with a new version to {recipe.directory / 'changelog'}"
+
+
+def _work(
+    recipe: Recipe, builds: Sequence[Known], facts: _Facts, entries: Mapping[str, PlanEntry]
+) -> tuple[Action, tuple[str, ...]]:
+    """Choose the action of a recipe that is not refused, with its reasons."""
+    forced = ("forced",) if any(fnmatchcase(recipe.reference, glob) for glob in facts.force) else ()
+    if not builds:
+        return Action.BUILD, ("never built", *forced)
+    current = builds[-1].record
+    changed = ("recipe changed",) if recipe.digest != current.recipe_digest else ()
+    stale = _names(recipe, lambda parent: _is_stale(parent, current, facts, entries))
+    renewed = _names(recipe, lambda parent: _will_be_renewed(parent, facts, entries))
+    newer = ("view newer",) if _view_counts(recipe, current, facts.view) else ()
+    if not builds[-1].published:
+        must = (*forced, *changed, *stale)
+        later = tuple(reason for reason in (*renewed, *newer) if reason not in must)
+        return (Action.BUILD, (*must, *later)) if must else (Action.PUBLISH, ("not published", *later))
+    reasons = tuple(dict.fromkeys((*forced, *changed, *stale, *renewed, *newer)))
+    if forced or changed:
+        return Action.BUILD, reasons
+    return (Action.REFRESH, reasons) if reasons else (Action.NONE, ())
+
+
+def _names(recipe: Recipe, holds: Callable[[Parent], bool]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(f"parent rebuilt: {parent.name}" for parent in recipe.parents if holds(parent)))
+
+
+def _entry(parent: Parent, facts: _Facts, entries: Mapping[str, PlanEntry]) -> PlanEntry | None:
+    recipe = recipe_of(parent, facts.recipes)
+    return None if recipe is None else entries.get(recipe.reference)
+
+
+def _is_stale(parent: Parent, current: BuildRecord, facts: _Facts, entries: Mapping[str, PlanEntry]) -> bool:
+    """Say whether an image's parent is another image by now, or will be after the build."""
+    entry = _entry(parent, facts, entries)
+    if entry is not None and entry.action is Action.BUILD:
+        return True
+    pin = next((pin for pin in current.parents if pin.reference == parent.reference), None)
+    now = facts.parent(parent)
+    return pin is not None and now is not None and now.digest != pin.digest
+
+
+def _will_be_renewed(parent: Parent, facts: _Facts, entries: Mapping[str, PlanEntry]) -> bool:
+    entry = _entry(parent, facts, entries)
+    return entry is not None and entry.action is Action.REFRESH
+
+
+def _missing(recipe: Recipe, facts: _Facts) -> str:
+    """Return a hint for the first parent of ours that is nowhere; empty where all are known or will be built."""
+    for parent in recipe.parents:
+        here = parent.name is None or recipe_of(parent, facts.recipes) is not None
+        if not here and facts.parent(parent) is None:
+            where = "store or registry" if facts.observed.asked else "store, and no registry was asked"
+            return f"parent {parent.repository}:{parent.tag} is no recipe here and in no {where}"
+    return ""
+
+
+def _view_counts(recipe: Recipe, current: BuildRecord, view: str) -> bool:
+    """Say whether a view is another one, not older than the image's, and reaches the image by packages of its own."""
+    if not view or view == current.view or view[:_DATE] < current.view[:_DATE]:
+        return False
+    return recipe.generation is Generation.BASE or installs_packages(recipe.dockerfile)
+
+
+def installs_packages(dockerfile: str) -> bool:
+    """Say whether a rendered Dockerfile installs packages from the archive."""
+    return _INSTALLS.search(_COMMENT.sub("", dockerfile)) is not None

@@ -1,0 +1,153 @@
+"""What is there: the builds of the store and their records, and what the registry holds under the same lines."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ropewalk.debian import sort_key
+from ropewalk.oci.client import RegistryClient
+from ropewalk.oci.store import Store
+from ropewalk.plan.graph import recipe_of
+from ropewalk.plan.known import LATEST, Known, Observed, Unverified, split_tag
+from ropewalk.recipe.recipe import Recipe
+from ropewalk.recipe.record import RecordBook
+from ropewalk.trust import PublicKeys, verify_image
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A line that the plan needs to know of.
+
+    Attributes:
+        registry: The registry's name.
+        repository: ``registry/namespace/name``.
+        version: The line's version; None where the newest one counts.
+        build: The very build that is pinned; None where the newest one counts.
+    """
+
+    registry: str
+    repository: str
+    version: str | None
+    build: int | None = None
+
+    @property
+    def path(self) -> str:
+        """The repository as the registry itself knows it: without the registry's name."""
+        return self.repository.removeprefix(f"{self.registry}/") if self.registry else self.repository
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What is known of one wanted line."""
+
+    known: tuple[Known, ...]
+    unverified: tuple[Unverified, ...] = ()
+
+
+def observe(
+    recipes: Sequence[Recipe],
+    *,
+    book: RecordBook,
+    store: Store,
+    client: RegistryClient | None = None,
+    publics: Sequence[PublicKeys] = (),
+) -> Observed:
+    """Collect what is known of the lines of a tree, and of parents of ours that no recipe here makes.
+
+    The registry's newest build of a line counts as known where its attestation verifies, so that work goes on here
+    where another machine left off. Each repository's tags are asked for once.
+
+    Args:
+        recipes: The tree.
+        book: The build records.
+        store: The local store.
+        client: The registry; None asks none: store and records then say what is published.
+        publics: Keys that attestations may be signed with.
+
+    Raises:
+        NetworkError: The registry does not answer as it should.
+    """
+    records = tuple(
+        Known(record, store.has(record.digest), book.published(record.digest) is not None) for record in book
+    )
+    if client is None:
+        return Observed(tuple(known for known in records if known.here or known.published))
+    client.ping()  # a server that is no registry has no tags either
+    tags: dict[str, tuple[str, ...]] = {}
+    found = []
+    for wanted in _wanted(recipes):
+        if wanted.path not in tags:
+            tags[wanted.path] = client.tags(wanted.path)
+        ours = tuple(known for known in records if known.record.repository == wanted.repository)
+        found.append(_ask(wanted, ours, tags[wanted.path], _Registry(client, store, tuple(publics))))
+    known = dict.fromkeys(known for one in found for known in one.known)
+    doubtful = dict.fromkeys(tag for one in found for tag in one.unverified)
+    return Observed(tuple(sorted(known, key=_age)), tuple(doubtful), asked=True)
+
+
+def _age(known: Known) -> tuple[str, str, int, int]:
+    return (known.record.repository, known.record.version, known.record.build, known.record.made)
+
+
+def _wanted(recipes: Sequence[Recipe]) -> tuple[_Wanted, ...]:
+    """Name the recipes' lines first, then those of parents from elsewhere."""
+    by_repository = {recipe.repository: recipe for recipe in recipes}
+    lines = [_Wanted(recipe.registry, recipe.repository, recipe.version) for recipe in recipes]
+    for recipe in recipes:
+        for parent in recipe.parents:
+            if parent.name is not None and recipe_of(parent, by_repository) is None:
+                version, build = (None, None) if parent.tag == LATEST else split_tag(parent.tag)
+                lines.append(_Wanted(recipe.registry, parent.repository, version, build))
+    return tuple(dict.fromkeys(lines))
+
+
+@dataclass(frozen=True, slots=True)
+class _Registry:
+    """Who is asked, and with which keys its answers are verified."""
+
+    client: RegistryClient
+    store: Store
+    publics: tuple[PublicKeys, ...]
+
+    def read(self, wanted: _Wanted, tag: str, digest: str) -> Known | Unverified:
+        """Believe a tag's image if its attestation verifies and says that it is this very build."""
+        verdict = verify_image(self.client, wanted.repository, digest, self.publics)
+        record = verdict.record
+        if not verdict.ok or record is None:
+            return Unverified(wanted.repository, tag, verdict.reason)
+        if (record.repository, record.tag, record.digest) != (wanted.repository, tag, digest):
+            return Unverified(wanted.repository, tag, f"its attestation is for {record.reference}")
+        return Known(record, here=self.store.has(digest), published=True)
+
+
+def _ask(wanted: _Wanted, ours: Sequence[Known], tags: Sequence[str], registry: _Registry) -> _Found:
+    version = _version(wanted, ours, tags)
+    line = [known for known in ours if known.record.version == version]
+    tagged = {build or 1: tag for tag in tags for found, build in [split_tag(tag)] if found == version}
+    settled = [Known(known.record, known.here, known.record.tag in tags) for known in line]
+    number = wanted.build or max(tagged, default=0)
+    if number not in tagged:
+        return _Found(_usable(settled))
+    digest = registry.client.digest_of(wanted.path, tagged[number])
+    if digest is None or any(known.record.digest == digest for known in settled):
+        rest = [known for known in settled if digest in (None, known.record.digest) or known.record.build != number]
+        return _Found(_usable(rest))
+    # The registry holds a build under this tag that is not ours: ours can never be published, so it is not current.
+    answer = registry.read(wanted, tagged[number], digest)
+    others = [known for known in settled if known.record.build != number]
+    if isinstance(answer, Known):
+        return _Found(_usable([*others, answer]))
+    return _Found(_usable(others), (answer,))
+
+
+def _usable(known: Sequence[Known]) -> tuple[Known, ...]:
+    """Leave out builds that are neither in the store nor in the registry: nothing can be made from them."""
+    return tuple(one for one in known if one.here or one.published)
+
+
+def _version(wanted: _Wanted, ours: Sequence[Known], tags: Sequence[str]) -> str | None:
+    """Return the version that counts: the wanted one, else the newest that is known or tagged."""
+    if wanted.version is not None:
+        return wanted.version
+    versions = {known.record.version for known in ours}
+    versions |= {split_tag(tag)[0] for tag in tags if tag != LATEST and not tag.startswith("sha256-")}
+    return max(versions, key=sort_key, default=None)

@@ -1,0 +1,201 @@
+"""``config.yaml``: docker-pkg's keys, ours below ``ropewalk:``, and free ones that templates use."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from ropewalk.errors import InputError
+from ropewalk.recipe.yamlfile import Node, load
+
+_OURS = "ropewalk"
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """A parent of another registry that the config allows for a while.
+
+    Attributes:
+        image: Its reference; without a tag it stands for all of its tags.
+        reason: Why it is needed.
+        contact: Who answers for it.
+        expires: The last day on which it is allowed.
+        where: File and line.
+    """
+
+    image: str
+    reason: str
+    contact: str
+    expires: date
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class TreeConfig:
+    """What a tree's configuration says.
+
+    Attributes:
+        registry: The registry's name in recipes; never its address.
+        namespace: The part between registry and name; may be empty.
+        base_images: References (``name:tag``) that recipes may build on without a recipe here.
+        apt_options: Options for apt-get, in the templates' filters.
+        http_proxy: docker-pkg's proxy; None where there is none.
+        apt_only_proxy: apt's; ``http_proxy`` where only that is given.
+        username: For the registry.
+        password: For the registry.
+        scan_workers: docker-pkg's; kept for templates.
+        fallback_author: Author of new changelog entries.
+        fallback_email: Likewise.
+        distribution: Distribution of new changelog entries.
+        update_id: Letter of the ``-sN`` that an update appends.
+        ca_bundle: Certificates for the registry; None for the system's.
+        force_numeric_user: The last ``USER`` of a recipe must be a number.
+        known_uid_mappings: User name to uid, sorted by name.
+        verify_command: The program that tests an image.
+        verify_args: Its arguments, with ``{path}`` and ``{image}``.
+        container_limits: docker-pkg's limits of build containers, as written; empty for none.
+        driver: docker-pkg's; kept for templates.
+        endpoint: The address where the registry answers; empty for the name itself.
+        aliases: Other names of the same registry.
+        foreign: Allowed parents of other registries.
+        keys: Directory of the keys, as written; empty for the state directory's.
+        variables: Every other key, for templates.
+        path: The file; None where there is none.
+    """
+
+    registry: str = ""
+    namespace: str = ""
+    base_images: tuple[str, ...] = ()
+    apt_options: str = ""
+    http_proxy: str | None = None
+    apt_only_proxy: str | None = None
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    scan_workers: int = 8
+    fallback_author: str = "Author"
+    fallback_email: str = "email@domain"
+    distribution: str = "wikimedia"
+    update_id: str = "s"
+    ca_bundle: str | None = None
+    force_numeric_user: bool = False
+    known_uid_mappings: tuple[tuple[str, int], ...] = (("nobody", 65534), ("root", 0), ("www-data", 33))
+    verify_command: str = "/bin/bash"
+    verify_args: tuple[str, ...] = ("-c", "{path}/test.sh {image}")
+    container_limits: str = ""
+    driver: str = ""
+    endpoint: str = ""
+    aliases: tuple[str, ...] = ()
+    foreign: tuple[Foreign, ...] = ()
+    keys: str = ""
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    path: Path | None = None
+
+    def full_name(self, name: str) -> str:
+        """Return ``registry/namespace/name``, empty parts left out."""
+        return "/".join(part for part in (self.registry, self.namespace, name) if part)
+
+    def context(self) -> dict[str, Any]:
+        """Return what templates see: docker-pkg's keys and the free ones."""
+        own = {name: getattr(self, name) for name in _READERS}
+        own["base_images"] = list(self.base_images)
+        own["verify_args"] = list(self.verify_args)
+        own["known_uid_mappings"] = dict(self.known_uid_mappings)
+        return {**own, **self.variables}
+
+
+def _uids(node: Node) -> tuple[tuple[str, int], ...]:
+    return tuple(sorted((name, child.number()) for name, child in node.fields().items()))
+
+
+_READERS: Mapping[str, Callable[[Node], Any]] = {
+    "registry": Node.text,
+    "namespace": Node.text,
+    "base_images": Node.texts,
+    "apt_options": Node.text,
+    "http_proxy": Node.text,
+    "apt_only_proxy": Node.text,
+    "username": Node.text,
+    "password": Node.text,
+    "scan_workers": Node.number,
+    "fallback_author": Node.text,
+    "fallback_email": Node.text,
+    "distribution": Node.text,
+    "update_id": Node.text,
+    "ca_bundle": Node.text,
+    "force_numeric_user": Node.flag,
+    "known_uid_mappings": _uids,
+    "verify_command": Node.filled,
+    "verify_args": lambda node: tuple(item.text() for item in node.items()),
+    "container_limits": Node.text,
+    "driver": Node.text,
+}
+"""docker-pkg's keys and how each is read."""
+
+
+def _foreign(node: Node) -> tuple[Foreign, ...]:
+    names = [item.name for item in fields(Foreign) if item.name != "where"]
+    found = []
+    for item in node.items():
+        item.fields(names)
+        image, reason, contact = (item.need(name).filled() for name in ("image", "reason", "contact"))
+        found.append(Foreign(image, reason, contact, item.need("expires").day(), item.where))
+    return tuple(found)
+
+
+_OUR_READERS: Mapping[str, Callable[[Node], Any]] = {
+    "endpoint": Node.text,
+    "aliases": Node.texts,
+    "foreign": _foreign,
+    "keys": Node.text,
+}
+_LATER = ("compressor", "refresh")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Return the fields that a file sets."""
+    root = load(path)
+    if root.value is None:
+        return {}
+    given = root.fields()
+    found = {name: read(given[name]) for name, read in _READERS.items() if name in given}
+    if _OURS in given:
+        ours = given[_OURS].fields(_OUR_READERS, _LATER)
+        found |= {name: read(ours[name]) for name, read in _OUR_READERS.items() if name in ours}
+    found["variables"] = {
+        name: child.plain() for name, child in root.value.items() if name not in _READERS and name != _OURS
+    }
+    return found
+
+
+def load_config(path: Path | None, user: Path | None) -> TreeConfig:
+    """Read a tree's configuration.
+
+    Args:
+        path: The tree's ``config.yaml``; None for docker-pkg's defaults.
+        user: The user's ``docker-pkg.yaml``, whose keys the tree's override; it need not exist.
+
+    Returns:
+        Both, on docker-pkg's defaults.
+
+    Raises:
+        InputError: A file cannot be read, a value is wrong, or a key below ``ropewalk:`` is unknown.
+    """
+    below = _read(user) if user is not None and user.exists() else {}
+    own = _read(path) if path is not None else {}
+    variables = {**below.pop("variables", {}), **own.pop("variables", {})}
+    config = replace(TreeConfig(), **{**below, **own}, variables=variables, path=path)
+    _check_name(config)
+    if config.http_proxy is not None and config.apt_only_proxy is None:
+        config = replace(config, apt_only_proxy=config.http_proxy)
+    return config
+
+
+def _check_name(config: TreeConfig) -> None:
+    for name in (config.registry, *config.aliases):
+        if "://" in name or name.endswith("/"):
+            raise InputError(
+                f"`{name}` is an address, no registry's name",
+                where=str(config.path or "config"),
+                hint="write the name alone; the address goes to `ropewalk.endpoint`",
+            )

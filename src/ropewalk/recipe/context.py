@@ -1,0 +1,188 @@
+"""The build context: a recipe's files, less what ``.dockerignore`` names, links followed inside the tree.
+
+Modes are those that git keeps: 0755 for directories and executable files, 0644 for the rest, whatever umask the
+checkout had. ``.git`` is never part of it.
+"""
+
+import glob
+import hashlib
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path, PurePosixPath
+
+from ropewalk.errors import InputError
+from ropewalk.recipe.head import read_text
+from ropewalk.recipe.recipe import ContextFile
+
+Ignored = Callable[[str], bool]
+"""Says of a path, relative to the context, that it is left out."""
+
+_IGNORE = ".dockerignore"
+_OWNER_RUNS = 0o100
+
+
+def inside(path: Path, tree: Path) -> Path:
+    """Follow a path's links.
+
+    Args:
+        path: A file or directory.
+        tree: The tree's root.
+
+    Returns:
+        Where it really is.
+
+    Raises:
+        InputError: It leads out of the tree, in a circle, or nowhere.
+    """
+    try:
+        real = path.resolve(strict=True)
+    except (OSError, RuntimeError) as error:
+        raise InputError("the link leads nowhere", where=str(path), hint="mend or remove the link") from error
+    if not real.is_relative_to(tree.resolve()):
+        hint = "copy the file into the tree; links may only lead to files of the same tree"
+        raise InputError(f"the link leads out of the tree {tree}", where=str(path), hint=hint)
+    return real
+
+
+def tree_of(directory: Path, config: Path | None) -> Path:
+    """Return the tree that a directory of recipes belongs to.
+
+    Args:
+        directory: A directory that was given.
+        config: The config file.
+
+    Returns:
+        The git repository of the config file if it holds the directory, else the directory's own; without git the
+        directory itself.
+    """
+    for start in (config, directory):
+        repository = None if start is None else _repository(start.resolve())
+        if repository is not None and directory.resolve().is_relative_to(repository):
+            return repository
+    return directory
+
+
+def _repository(path: Path) -> Path | None:
+    return next((above for above in (path, *path.parents) if (above / ".git").exists()), None)
+
+
+def _patterns(directory: Path) -> list[str]:
+    """Return the lines of ``.dockerignore`` that count."""
+    path = directory / _IGNORE
+    if not path.is_file():
+        return []
+    lines = (line.strip() for line in read_text(path).splitlines() if not line.startswith("#"))
+    return [line for line in lines if line]
+
+
+def _regex(pattern: str) -> re.Pattern[str]:
+    """Turn one of Docker's patterns into a regular expression for a path or one of its parents."""
+    out = ""
+    rest = pattern
+    while rest:
+        if rest.startswith("**"):
+            rest = rest[2:].removeprefix("/")
+            out += "(?:.*/)?" if rest else ".*"
+        elif match := re.match(r"\[\^?[^]]+\]", rest):
+            out, rest = out + match[0].replace("\\", "\\\\"), rest[match.end() :]
+        else:
+            out += {"*": "[^/]*", "?": "[^/]"}.get(rest[0], re.escape(rest[0]))
+            rest = rest[1:]
+    return re.compile(rf"(?:{out})(?:/.*)?", re.DOTALL)
+
+
+def docker_ignored(directory: Path) -> Ignored:
+    """Return Docker's reading of ``.dockerignore``: ``**``, ``!`` for exceptions, the last match counts.
+
+    Args:
+        directory: The context.
+    """
+    rules: list[tuple[bool, re.Pattern[str]]] = []
+    for line in _patterns(directory):
+        keep = line.startswith("!")
+        clean = os.path.normpath(line.removeprefix("!").strip().lstrip("/"))
+        try:
+            rules.append((keep, _regex(clean)))
+        except re.error as error:
+            hint = "see Docker's manual on .dockerignore"
+            where = str(directory / _IGNORE)
+            raise InputError(f"`{line}` is no pattern: {error}", where=where, hint=hint) from error
+
+    def ignored(path: str) -> bool:
+        verdicts = [not keep for keep, regex in rules if regex.fullmatch(path)]
+        return bool(verdicts) and verdicts[-1]
+
+    return ignored
+
+
+def docker_pkg_ignored(directory: Path) -> Ignored:
+    """Return docker-pkg's reading of ``.dockerignore``: plain globs; then Docker's, which reads the file again.
+
+    Args:
+        directory: The context.
+    """
+    found: set[str] = set()
+    for line in _patterns(directory):
+        found.update(path.rstrip("/") for path in glob.glob(line, root_dir=directory))  # noqa: PTH207 - docker-pkg's glob: `*` takes no dot files
+    docker = docker_ignored(directory)
+
+    def ignored(path: str) -> bool:
+        parents = (str(above) for above in PurePosixPath(path).parents)
+        return path in found or any(above in found for above in parents) or docker(path)
+
+    return ignored
+
+
+def _walk(directory: Path, tree: Path, prefix: str, above: frozenset[Path]) -> Iterator[tuple[str, Path]]:
+    """Yield every path below a directory, links followed, with where it really is; what cannot be followed as it is."""
+    for entry in sorted(os.scandir(directory), key=lambda entry: entry.name):
+        path = prefix + entry.name
+        source = Path(entry.path)
+        if entry.name == ".git":
+            continue
+        yield path, source
+        if not source.is_dir():
+            continue
+        real = source.resolve()
+        if entry.is_symlink() and not real.is_relative_to(tree.resolve()):
+            continue
+        if real in above:
+            raise InputError("the link leads to a directory above it", where=str(source), hint="remove the link")
+        yield from _walk(source, tree, path + "/", above | {real})
+
+
+def _file(path: str, source: Path, tree: Path) -> ContextFile:
+    real = inside(source, tree) if source.is_symlink() else source.absolute()
+    if real.is_dir():
+        return ContextFile(path, real, 0o755, directory=True, sha256="")
+    if not real.is_file():
+        hint = "remove it or name it in .dockerignore"
+        raise InputError("is neither a file nor a directory", where=str(source), hint=hint)
+    mode = 0o755 if real.stat().st_mode & _OWNER_RUNS else 0o644
+    with real.open("rb") as handle:
+        return ContextFile(path, real, mode, directory=False, sha256=hashlib.file_digest(handle, "sha256").hexdigest())
+
+
+def _ancestors(paths: Iterable[str]) -> set[str]:
+    return {str(above) for path in paths for above in PurePosixPath(path).parents if str(above) != "."}
+
+
+def load_context(directory: Path, tree: Path, ignored: Ignored) -> tuple[ContextFile, ...]:
+    """Read a build context.
+
+    Args:
+        directory: The context.
+        tree: The tree's root; links may lead anywhere inside it.
+        ignored: What is left out.
+
+    Returns:
+        Its paths, sorted; the directories above a kept path are kept.
+
+    Raises:
+        InputError: A link leads out of the tree, nowhere or in a circle, or something is neither file nor directory.
+    """
+    found = dict(_walk(directory, tree, "", frozenset({directory.resolve()})))
+    kept = {path for path in found if not ignored(path)}
+    kept |= _ancestors(kept)
+    return tuple(_file(path, found[path], tree) for path in sorted(kept))

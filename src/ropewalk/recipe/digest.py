@@ -1,0 +1,46 @@
+"""The recipe digest: one hash over all that a recipe says."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from ropewalk.recipe.head import Head
+from ropewalk.recipe.recipe import BaseSpec, ContextFile, Generation
+
+
+@dataclass(frozen=True, slots=True)
+class Says:
+    """What is hashed; no registry address, and no path of this machine.
+
+    Attributes:
+        generation: Base, production or service.
+        head: Name, version and date; a base image has no date.
+        dockerfile: The rendered Dockerfile.
+        context: The build context.
+        base: What a base image is made of.
+        test: What tests the image: arguments before paths are put in, contents' hashes, or a rendered Dockerfile.
+        rebase: Whether its images may be rebased.
+    """
+
+    generation: Generation
+    head: Head
+    dockerfile: str = ""
+    context: Sequence[ContextFile] = ()
+    base: BaseSpec | None = None
+    test: tuple[str, ...] = ()
+    rebase: bool = True
+
+    def digest(self) -> str:
+        """Return ``sha256:`` and the hash."""
+        values = {
+            "generation": self.generation.value,
+            "head": asdict(self.head),
+            "dockerfile": self.dockerfile,
+            "context": [(file.path, file.mode, file.directory, file.sha256) for file in self.context],
+            "base": None if self.base is None else asdict(self.base),
+            "test": self.test,
+            "rebase": self.rebase,
+        }
+        text = json.dumps(values, sort_keys=True, separators=(",", ":"))
+        return "sha256:" + hashlib.sha256(text.encode()).hexdigest()

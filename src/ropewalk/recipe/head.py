@@ -1,0 +1,101 @@
+"""Name, version and date of a recipe, and the rules that they follow."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from ropewalk.debian.changelog import newest
+from ropewalk.errors import InputError
+from ropewalk.oci.reference import is_tag
+
+_NAME = re.compile(r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*")
+_BUILD = re.compile(r"-r[0-9]+\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What a changelog says of a recipe.
+
+    Attributes:
+        name: The line's name.
+        version: The line's version.
+        epoch: The newest entry's date in seconds since 1970: SOURCE_DATE_EPOCH.
+    """
+
+    name: str
+    version: str
+    epoch: int
+
+
+def check_name(name: str, where: str) -> None:
+    """Refuse a name that is no repository (distribution-spec, "Pulling manifests").
+
+    Args:
+        name: The line's name.
+        where: File and line.
+
+    Raises:
+        InputError: It is none.
+    """
+    if not _NAME.fullmatch(name):
+        raise InputError(
+            f"`{name}` is no name for an image",
+            where=where,
+            hint="use lower case letters and digits, single ones of . _ - / between them",
+        )
+
+
+def check_version(version: str, where: str) -> None:
+    """Refuse a version that is no OCI tag or that looks like one of our builds.
+
+    Args:
+        version: The line's version.
+        where: File and line.
+
+    Raises:
+        InputError: It is no tag, or ends in ``-rN``.
+    """
+    if not is_tag(version):
+        raise InputError(
+            f"the version `{version}` is no image tag",
+            where=where,
+            hint="use letters, digits and . _ - only, at most 128; no ~ + :",
+        )
+    if _BUILD.search(version):
+        raise InputError(
+            f"the version `{version}` ends like a build number",
+            where=where,
+            hint="Ropewalk itself appends -r2, -r3 when it renews an image; count another part up",
+        )
+
+
+def read_text(path: Path) -> str:
+    """Read a recipe's text file.
+
+    Raises:
+        InputError: It cannot be read or is not UTF-8.
+    """
+    try:
+        return path.read_text("utf-8")
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", where=str(path), hint="check the file") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"is not UTF-8 (byte {error.start})", where=str(path), hint="convert it with iconv") from error
+
+
+def read_head(changelog: Path) -> Head:
+    """Read a recipe's name, version and date from its changelog.
+
+    Args:
+        changelog: Debian's format; the newest entry stands first.
+
+    Raises:
+        InputError: It cannot be read, or its name or version is not allowed.
+    """
+    text = read_text(changelog)
+    entry = newest(text, str(changelog))
+    first = next((number for number, line in enumerate(text.splitlines(), 1) if line.startswith(entry.package)), 1)
+    where = f"{changelog}:{first}"
+    check_name(entry.package, where)
+    check_version(entry.version, where)
+    return Head(entry.package, entry.version, entry.date)

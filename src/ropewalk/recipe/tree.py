@@ -1,0 +1,165 @@
+"""All recipes below some directories, read in one pass: names first, since templates name each other's versions."""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+
+from ropewalk.errors import InputError
+from ropewalk.oci import reference
+from ropewalk.recipe import base, template
+from ropewalk.recipe.config import TreeConfig
+from ropewalk.recipe.context import tree_of
+from ropewalk.recipe.head import Head, read_head
+from ropewalk.recipe.parents import Rules
+from ropewalk.recipe.production import load_production
+from ropewalk.recipe.recipe import Recipe
+from ropewalk.recipe.service import schema
+from ropewalk.recipe.service.service import load_service
+from ropewalk.recipe.template import Templates
+
+_CHANGELOG = "changelog"
+
+
+class Kind(StrEnum):
+    """What makes a directory a recipe: the file that it holds."""
+
+    BASE = base.FILE
+    PRODUCTION = template.FILE
+    SERVICE = schema.FILE
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A recipe's directory before its files are read.
+
+    Attributes:
+        directory: Where it is.
+        kind: What it holds.
+        tree: The tree's root.
+    """
+
+    directory: Path
+    kind: Kind
+    tree: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What `load_tree` read.
+
+    Attributes:
+        recipes: By directory, in the order in which the directories were given.
+        warnings: One line each.
+    """
+
+    recipes: tuple[Recipe, ...]
+    warnings: tuple[str, ...]
+
+
+def _kind(directory: Path, files: set[str], warnings: list[str]) -> Kind | None:
+    """Say what a directory's files make of it."""
+    kinds = [kind for kind in Kind if kind.value in files]
+    if len(kinds) > 1:
+        names = " and ".join(kind.value for kind in kinds)
+        raise InputError(f"{names} stand in one directory", where=str(directory), hint="give each a directory")
+    if not kinds:
+        if _CHANGELOG in files:
+            warnings.append(f"{directory}: left out: it has a changelog but no {Kind.PRODUCTION.value}")
+        return None
+    if kinds[0] is Kind.PRODUCTION and _CHANGELOG not in files:
+        warnings.append(f"{directory}: left out: it has a {kinds[0].value} but no changelog")
+        return None
+    return kinds[0]
+
+
+def find(directory: Path, config: TreeConfig, warnings: list[str]) -> Iterator[Found]:
+    """Find the recipes below a directory, by path.
+
+    Args:
+        directory: Where to look; links to directories are not followed.
+        config: Says which tree it belongs to.
+        warnings: Grows by what is left out.
+
+    Raises:
+        InputError: The directory does not exist, or one holds two kinds of recipes.
+    """
+    if not directory.is_dir():
+        raise InputError("there is no such directory", where=str(directory), hint="name a directory of recipes")
+    tree = tree_of(directory, config.path)
+    for root, directories, files in os.walk(directory):
+        directories[:] = sorted(name for name in directories if name != ".git")
+        if kind := _kind(Path(root), set(files), warnings):
+            yield Found(Path(root), kind, tree)
+
+
+def _head(found: Found) -> Head:
+    changelog = found.directory / _CHANGELOG
+    if not changelog.is_file():
+        hint = "write one in Debian's format (`dch --create`); it says name and version"
+        raise InputError("the service has no changelog", where=str(found.directory), hint=hint)
+    return read_head(changelog)
+
+
+def _known(config: TreeConfig, heads: Sequence[Head]) -> dict[str, str]:
+    """Return what ``image_tag`` knows; an entry of ``base_images`` goes before a recipe of that name."""
+    known = {config.full_name(head.name): f"{config.full_name(head.name)}:{head.version}" for head in heads}
+    for entry in config.base_images:
+        try:
+            parsed = reference.parse(entry)
+        except InputError as error:
+            where = str(config.path or "config")
+            raise InputError(f"`base_images` has `{entry}`: {error.message}", where=where, hint=error.hint) from error
+        if parsed.tag:
+            known[parsed.name] = entry
+    return known
+
+
+def _check_twice(named: Sequence[tuple[str, Path]]) -> None:
+    seen: dict[str, Path] = {}
+    for name, directory in named:
+        if name in seen:
+            hint = "rename one of them in its changelog or base.yaml"
+            raise InputError(f"`{name}` is also the name of {seen[name]}", where=str(directory), hint=hint)
+        seen[name] = directory
+
+
+def load_tree(directories: Sequence[Path], config: TreeConfig, today: date | None = None) -> Loaded:
+    """Read every recipe below some directories.
+
+    Args:
+        directories: Where to look; a recipe found twice counts once.
+        config: The tree's configuration; services take registry and namespace from it too.
+        today: The day on which allowed foreign parents are judged; None allows none.
+
+    Returns:
+        The recipes by directory, and what was odd.
+
+    Raises:
+        InputError: A recipe is wrong, or two have one name; names file and line.
+    """
+    warnings: list[str] = []
+    places = {item.directory.resolve(): item for start in directories for item in find(start, config, warnings)}
+    heads: dict[Path, Head] = {}
+    bases: dict[Path, Recipe] = {}
+    for place, found in places.items():
+        if found.kind is Kind.BASE:
+            recipe = base.load_base(found.directory, config)
+            bases[place], heads[place] = recipe, Head(recipe.name, recipe.version, 0)
+        else:
+            heads[place] = _head(found)
+    _check_twice([(heads[place].name, found.directory) for place, found in places.items()])
+    templates = Templates(config, _known(config, tuple(heads.values())), warnings)
+
+    def load(place: Path, found: Found) -> Recipe:
+        if found.kind is Kind.BASE:
+            return bases[place]
+        if found.kind is Kind.PRODUCTION:
+            return load_production(found.directory, heads[place], templates, found.tree, today)
+        rules = Rules(config, templates.known, today, schema.FILE)
+        return load_service(found.directory, heads[place], rules, found.tree)
+
+    recipes = tuple(load(place, found) for place, found in places.items())
+    return Loaded(recipes, tuple(warnings))

@@ -1,0 +1,77 @@
+"""Does a full rebuild give the same image? Compared path by path, with nothing left out."""
+
+from dataclasses import fields
+
+from ropewalk.archive import View
+from ropewalk.build import Workshop, make_image
+from ropewalk.errors import InputError
+from ropewalk.events import step
+from ropewalk.oci.model import ImageConfig
+from ropewalk.oci.tree import Tree, changed, describe
+from ropewalk.recipe.recipe import Recipe
+from ropewalk.recipe.record import BuildRecord, Proof
+
+_KEPT_DIFFERENCES = 50
+
+
+def prove(shop: Workshop, record: BuildRecord, recipe: Recipe, view: View) -> Proof:
+    """Rebuild an image in full from its recorded inputs and compare; the answer is kept with its record.
+
+    Args:
+        shop: The workshop.
+        record: The image's build record: parents by digest, SOURCE_DATE_EPOCH.
+        recipe: Its recipe, as it was.
+        view: The archive view of the record.
+
+    Returns:
+        Whether trees and configurations are equal, and where not.
+
+    Raises:
+        InputError: The recipe changed since, the view is another one, or the image is not in the store.
+        RopewalkError: The rebuild failed.
+    """
+    proof = compare_rebuilt(shop, record, recipe, view)
+    shop.book.mark_proven(record.digest, proof)
+    return proof
+
+
+def compare_rebuilt(shop: Workshop, record: BuildRecord, recipe: Recipe, view: View) -> Proof:
+    """Do what `prove` does, but keep nothing: the record need not be saved yet."""
+    if recipe.digest != record.recipe_digest:
+        raise InputError(
+            "its recipe changed since it was made", where=record.reference, hint="check out the recipe as it was"
+        )
+    if view.id != record.view:
+        raise InputError(f"was made from view {record.view}", where=record.reference, hint="prove it on that view")
+    image = shop.store.load(record.digest)
+    if image is None:
+        raise InputError("is not in the store", where=record.reference, hint="build it, or fetch it from the registry")
+    with step(shop.listener, record.reference, "prove"):
+        start = shop.clock()
+        made = make_image(shop, recipe, record.parents, view, record.epoch)
+        seconds = shop.clock() - start
+    found = differences(shop.store.tree(image), shop.store.tree(made.image))
+    found = (*_config_differences(image.config, made.image.config), *found)
+    return Proof(not found, found[:_KEPT_DIFFERENCES], seconds, int(shop.clock()))
+
+
+def differences(image: Tree, rebuilt: Tree) -> tuple[str, ...]:
+    """Say where two flattened trees differ: type, mode, owner, content, link.
+
+    Args:
+        image: The image to be proven.
+        rebuilt: What the rebuild gave.
+
+    Returns:
+        One line a path, sorted by path; times do not count.
+    """
+    return tuple(describe(path, image.get(path), rebuilt.get(path)) for path in changed(image, rebuilt))
+
+
+def _config_differences(image: ImageConfig, rebuilt: ImageConfig) -> tuple[str, ...]:
+    names = (field.name for field in fields(ImageConfig))
+    return tuple(
+        f"configuration: {name} {getattr(image, name)!r} -> {getattr(rebuilt, name)!r}"
+        for name in names
+        if getattr(image, name) != getattr(rebuilt, name)
+    )

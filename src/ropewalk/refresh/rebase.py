@@ -1,0 +1,279 @@
+"""Put a child's own layers on a newer parent, with one small layer that reconciles what both changed."""
+
+import hashlib
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from ropewalk.build import Workshop, ld_cache, load_image, unload
+from ropewalk.errors import InputError
+from ropewalk.oci.layer import TarItem
+from ropewalk.oci.model import Entry, EntryType, Image, ImageConfig, Layer
+from ropewalk.oci.store import Store
+from ropewalk.oci.tree import Tree, ancestors
+from ropewalk.recipe.dockerfile import parse
+from ropewalk.recipe.recipe import ParentRole, Recipe
+from ropewalk.recipe.record import BuildRecord, LayerKind, OwnedLayer, ParentPin, RecordBook
+from ropewalk.refresh.decide import LD_CACHE, Decision, decide
+from ropewalk.refresh.inputs import INFO, STATUS, DpkgFiles, MovedParent, RebaseInputs
+from ropewalk.refresh.merge import merge_config
+from ropewalk.refresh.refusal import Refusal
+
+_RECONCILE_HISTORY = "ropewalk: reconcile"
+_KEPT = (".list", ".triggers")
+
+
+@dataclass(frozen=True, slots=True)
+class Rebased:
+    """An image that was made without building; it is in the store, not yet tagged, tested or recorded.
+
+    Attributes:
+        image: The image.
+        layers: All its layers with their owners.
+        reconcile_bytes: Compressed size of the reconcile layer; 0 where none was needed.
+        proof: Why it must be proven before it is published; empty where it need not be.
+        origin: Digest of the image whose own layers it has.
+    """
+
+    image: Image
+    layers: tuple[OwnedLayer, ...]
+    reconcile_bytes: int
+    proof: tuple[str, ...]
+    origin: str
+
+    @property
+    def needs_proof(self) -> bool:
+        """It must be proven before it is published."""
+        return bool(self.proof)
+
+
+class DpkgReader:
+    """Reads dpkg's files from layers, each layer once."""
+
+    def __init__(self, store: Store) -> None:
+        """Read from ``store``."""
+        self._store = store
+        self._layers: dict[str, dict[str, bytes]] = {}
+
+    def files(self, layers: Iterable[Layer], tree: Tree) -> DpkgFiles:
+        """Return dpkg's files of an image.
+
+        Args:
+            layers: Its layers, the lowest first.
+            tree: The flattened image.
+        """
+        found: dict[str, bytes] = {}
+        for layer in layers:
+            found |= self._layer(layer)
+        found = {path: data for path, data in found.items() if path in tree}
+        kinds = ({p: d for p, d in found.items() if p.endswith(ending)} for ending in _KEPT)
+        return DpkgFiles(found.get(STATUS, b""), *kinds)
+
+    def _layer(self, layer: Layer) -> dict[str, bytes]:
+        if layer.diff_id not in self._layers:
+            entries = self._store.entries(layer.diff_id)
+            wanted = {e.path for e in entries if e.type is EntryType.FILE and _is_dpkg(e.path)}
+            found = self._store.contents(layer, wanted) if wanted else ()
+            self._layers[layer.diff_id] = {entry.path: data for entry, data in found}
+        return self._layers[layer.diff_id]
+
+
+def _is_dpkg(path: str) -> bool:
+    return path == STATUS or (path.startswith(INFO) and path.endswith(_KEPT))
+
+
+def origin(book: RecordBook, record: BuildRecord) -> BuildRecord | None:
+    """Find the build that made an image's own layers.
+
+    Args:
+        book: The build records.
+        record: The image's record; of a rebased one, its origin's is looked up.
+
+    Returns:
+        The record of the image that was built; None where its record is not here.
+    """
+    found: BuildRecord | None = record
+    while found is not None and found.rebased_from:
+        found = book.load(found.rebased_from)
+    return found
+
+
+def rebase(
+    shop: Workshop,
+    record: BuildRecord,
+    recipe: Recipe,
+    old: Image,
+    new: Image,
+    *,
+    pins: Sequence[ParentPin] | None = None,
+    reader: DpkgReader | None = None,
+) -> Rebased | Refusal:
+    """Put an image's own layers on a new parent, if that gives what a full rebuild would give.
+
+    Args:
+        shop: The workshop.
+        record: The image's current record.
+        recipe: Its recipe; the Dockerfile that counts is the record's.
+        old: The parent that the own layers were built on.
+        new: The parent to stand on.
+        pins: Its parents as they are now; the recorded ones by default.
+        reader: Reads dpkg's files; give the same one for many images.
+
+    Returns:
+        The new image, in the store, or why it must be rebuilt.
+    """
+    made = origin(shop.book, record)
+    root = shop.store.load(made.digest) if made is not None else None
+    below = shop.book.load(new.digest)
+    if made is None or root is None or below is None:
+        return Refusal("record", record.reference, "the build that made its own layer, or its parent's, is not here")
+    if root.layers[: len(old.layers)] != old.layers:
+        return Refusal("record", record.reference, "its own layer does not stand on that parent")
+    stack = _Stack(shop.store, old, new, root.layers[len(old.layers) :])
+    decision = decide(_inputs(recipe, made, pins or made.parents, stack, reader or DpkgReader(shop.store)))
+    if isinstance(decision, Refusal):
+        return decision
+    config = merge_config(old.config, new.config, root.config)
+    if isinstance(config, Refusal):
+        return config
+    draft = _Draft(shop, made, stack, config, _history(shop.store, root)[len(old.layers) :])
+    reconcile = draft.reconcile(decision)
+    if isinstance(reconcile, Refusal):
+        return reconcile
+    owners = tuple(OwnedLayer(layer.diff_id, recipe.name, LayerKind.OWN) for layer in stack.own)
+    added = tuple(OwnedLayer(layer.diff_id, recipe.name, LayerKind.RECONCILE) for layer in reconcile)
+    return Rebased(
+        image=draft.image(reconcile),
+        layers=(*below.layers, *owners, *added),
+        reconcile_bytes=sum(layer.blob.size for layer in reconcile),
+        proof=decision.proof,
+        origin=made.digest,
+    )
+
+
+def _inputs(
+    recipe: Recipe, made: BuildRecord, pins: Sequence[ParentPin], stack: "_Stack", reader: DpkgReader
+) -> RebaseInputs:
+    store, old, new = stack.store, stack.old, stack.new
+    child = replace(old, layers=(*old.layers, *stack.own))
+    trees = store.tree(old), store.tree(new), store.tree(child)
+    return RebaseInputs(
+        old=trees[0],
+        new=trees[1],
+        own=tuple(store.entries(layer.diff_id) for layer in stack.own),
+        old_dpkg=reader.files(old.layers, trees[0]),
+        new_dpkg=reader.files(new.layers, trees[1]),
+        child_dpkg=reader.files(child.layers, trees[2]),
+        dockerfile=parse(made.dockerfile),
+        context=frozenset(file.sha256 for file in recipe.context if file.sha256),
+        allowed=recipe.rebase,
+        moved=moved_parents(made.parents, pins),
+    )
+
+
+def moved_parents(recorded: Sequence[ParentPin], now: Sequence[ParentPin]) -> tuple[MovedParent, ...]:
+    """Return the build parents that are other images now.
+
+    Args:
+        recorded: Parents as they were used.
+        now: Parents as they are.
+    """
+    was = {pin.reference: pin.digest for pin in recorded if pin.role is ParentRole.BUILD}
+    build = [pin for pin in now if pin.role is ParentRole.BUILD]
+    return tuple(
+        MovedParent(pin.reference, was.get(pin.reference, ""), pin.digest)
+        for pin in build
+        if was.get(pin.reference) != pin.digest
+    )
+
+
+def _history(store: Store, image: Image) -> tuple[str, ...]:
+    """Return ``created_by`` of each layer; empty texts where the config does not say it."""
+    entries = json.loads(store.read(image.config_blob.digest)).get("history") or ()
+    texts = [str(entry.get("created_by", "")) for entry in entries if not entry.get("empty_layer")]
+    return tuple([*texts, *([""] * len(image.layers))][: len(image.layers)])
+
+
+@dataclass(frozen=True, slots=True)
+class _Stack:
+    """Where the layers of a rebase are."""
+
+    store: Store
+    old: Image
+    new: Image
+    own: tuple[Layer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """The rebased image in the making."""
+
+    shop: Workshop
+    made: BuildRecord
+    stack: _Stack
+    config: ImageConfig
+    own_history: tuple[str, ...]
+
+    def image(self, reconcile: Sequence[Layer]) -> Image:
+        """Assemble new parent, own layers and reconcile layer."""
+        history = (
+            *_history(self.stack.store, self.stack.new),
+            *self.own_history,
+            *(_RECONCILE_HISTORY for _ in reconcile),
+        )
+        layers = (*self.stack.new.layers, *self.stack.own, *reconcile)
+        return self.stack.store.add_image(self.config, layers, self.stack.new.platform, self.made.epoch, history)
+
+    def reconcile(self, decision: Decision) -> tuple[Layer, ...] | Refusal:
+        """Make the reconcile layer, if one is needed."""
+        made = {} if decision.status is None else {STATUS: decision.status}
+        paths = tuple(path for path in decision.reconcile if path != LD_CACHE or not decision.ldconfig)
+        layers = self._layer(paths, decision.target, made)
+        if not decision.ldconfig:
+            return layers
+        cache = self._ld_cache(self.image(layers))
+        if cache is None:
+            return Refusal("merge 4", LD_CACHE, "the image's own ldconfig does not run")
+        return self._layer((*paths, LD_CACHE), decision.target, {**made, LD_CACHE: cache})
+
+    def _ld_cache(self, candidate: Image) -> bytes | None:
+        reference = f"{self.made.repository}:{self.made.version}-rebase"
+        try:
+            load_image(self.shop, candidate, reference)
+            return ld_cache(self.shop, reference)
+        finally:
+            unload(self.shop, reference)
+
+    def _layer(self, paths: Sequence[str], target: Tree, made: Mapping[str, bytes]) -> tuple[Layer, ...]:
+        if not paths:
+            return ()
+        contents = {**self._contents([p for p in paths if p not in made], target), **made}
+        above = {directory for path in paths for directory in ancestors(path) if directory in target}
+        items = [
+            _item(path, target.get(path), contents.get(path), self.made.epoch) for path in sorted({*paths, *above})
+        ]
+        return (self.stack.store.add_layer(items),)
+
+    def _contents(self, paths: Sequence[str], target: Tree) -> dict[str, bytes]:
+        """Read files from where their content lies: the new parent, else the child."""
+        files = {path for path in paths if path in target and target[path].type is EntryType.FILE}
+        found: dict[str, bytes] = {}
+        for layers in (self.stack.new.layers, (*self.stack.old.layers, *self.stack.own)):
+            missing = files - found.keys()
+            read = self.stack.store.read_files(layers, missing) if missing else {}
+            found |= {p: data for p, data in read.items() if hashlib.sha256(data).hexdigest() == target[p].sha256}
+        return found
+
+
+def _item(path: str, entry: Entry | None, data: bytes | None, epoch: int) -> TarItem:
+    if entry is None:
+        return TarItem(Entry(path, EntryType.WHITEOUT), None)
+    if entry.type is not EntryType.FILE:
+        return TarItem(replace(entry, mtime=min(entry.mtime, epoch)), None)
+    if data is None:
+        raise InputError("its content is in no layer", where=path, hint="the store is damaged: build the image again")
+    digest = hashlib.sha256(data).hexdigest()
+    checked = replace(entry, size=len(data), sha256=digest, mtime=min(entry.mtime, epoch))
+    return TarItem(checked, partial(io.BytesIO, data))

@@ -1,0 +1,199 @@
+"""The refusals of a rebase that need the trees: rules 3, 4, 6, 7, 8 and 9; pure.
+
+Each rule takes the `Changes` and returns a `Refusal`, or None (or what must be proven) where it has nothing against the rebase.
+"""
+
+import re
+from collections.abc import Iterator
+
+from ropewalk.debian import fields, parse_relations, parse_status, stanzas, upstream_version
+from ropewalk.oci.model import Entry, EntryType
+from ropewalk.refresh.hooks import activations, check_hooks, check_triggers
+from ropewalk.refresh.inputs import INFO, STATUS, Changes, RebaseInputs
+from ropewalk.refresh.instructions import Kind, classify, touched
+from ropewalk.refresh.refusal import Refusal
+
+_BUILD_CONFIGURATION = (
+    r"etc/(?:apt|dpkg|skel)/.",
+    r"etc/(?:adduser|deluser)\.conf$",
+    r"etc/(?:login\.defs|locale\.gen)$",
+    r"etc/default/useradd$",
+    r"usr/sbin/policy-rc\.d$",
+)
+_COMPILERS = re.compile(r"usr/bin/(?:[a-z0-9_]+-linux-gnu-)?(?:cc|gcc|g\+\+|clang|rustc)(?:-\d+)?")
+_COMPILER_INPUTS = (
+    r"usr/include/",
+    r"usr/lib/gcc/",
+    r"usr/lib/(?:[^/]+/)?[^/]+\.(?:so|a)$",
+    r"usr/lib/(?:[^/]+/)?pkgconfig/",
+)
+_MAINTAINED = re.compile(
+    r"var/lib/(?:dpkg|apt|ucf|systemd|pam)/|var/cache/(?:debconf|ldconfig|man|apt)/|etc/alternatives/|etc/rc[0-6S]\.d/"
+    r"|etc/systemd/system/|etc/(?:passwd|group|shadow|gshadow|subuid|subgid|shells|ld\.so\.cache|machine-id)$"
+    r"|usr/share/(?:info/dir|mime|icons)|(?:.*/)?__pycache__/"
+)
+"""What dpkg, its triggers and maintainer scripts write without owning it; rules 1 and 3 watch over that."""
+
+
+# Rule 4, second half
+
+
+def built_using(changes: Changes) -> Refusal | None:
+    """Refuse a package that was linked statically from a source that changed."""
+    old, child = stanzas(changes.inputs.old_dpkg.status), stanzas(changes.inputs.child_dpkg.status)
+    moved = _moved_sources(changes.inputs)
+    for key, text in child.items():
+        if key in old or "Static-Built-Using" not in text:
+            continue
+        sources = {one.name for group in parse_relations(fields(text).get("Static-Built-Using", "")) for one in group}
+        if sources & moved:
+            return Refusal(4, key[0], f"it was linked statically from {min(sources & moved)}, which changed")
+    return None
+
+
+def _moved_sources(inputs: RebaseInputs) -> frozenset[str]:
+    before = {(p.source, p.source_version) for p in parse_status(inputs.old_dpkg.status)}
+    after = {(p.source, p.source_version) for p in parse_status(inputs.new_dpkg.status)}
+    return frozenset(source for source, _ in before ^ after)
+
+
+# Rule 7
+
+
+def whiteouts(changes: Changes) -> Refusal | None:
+    """Refuse what the parent adds where the child deleted: a glob or a recursive rm would have taken it too."""
+    added = [path for path in changes.stale if path not in changes.inputs.old]
+    if not added:
+        return None
+    hidden = {e.path for layer in changes.inputs.own for e in layer if e.type is EntryType.OPAQUE}
+    deleted = [path for path in changes.inputs.old if path not in changes.child]
+    if deleted:
+        before, after = changes.inputs.old_dpkg.owned(), changes.owned
+        by_hand = {path for path in deleted if path in after or path not in before}
+        hidden |= {path for path in by_hand if changes.inputs.old[path].type is EntryType.DIRECTORY}
+        beside = {_directory(path) for path in by_hand if not _MAINTAINED.match(path)}
+    else:
+        beside = set()
+    for path in added:
+        if _directory(path) in beside or any(above in hidden for above in _ancestors(path)):
+            return Refusal(7, path, "the parent adds it beside something that the child deleted")
+    return None
+
+
+def _directory(path: str) -> str:
+    return path.rpartition("/")[0]
+
+
+def _ancestors(path: str) -> Iterator[str]:
+    while path := _directory(path):
+        yield path
+
+
+# Rule 8
+
+
+def build_configuration(changes: Changes) -> Refusal | None:
+    """Refuse where the parent changed what governs apt, dpkg and useradd, and the child used one of them."""
+    if changes.own.keys().isdisjoint((STATUS, "etc/passwd", "etc/group")):
+        return None
+    path = touched(_BUILD_CONFIGURATION, changes.parent)
+    return Refusal(8, path, "it governs how packages and users are made in the child") if path else None
+
+
+# Rule 6
+
+
+def _unowned(changes: Changes) -> dict[str, Entry]:
+    """Return what the child's own layers hold that neither dpkg nor a maintainer script put there."""
+    found = changes.own.items()
+    return {path: entry for path, entry in found if path not in changes.owned and not _MAINTAINED.match(path)}
+
+
+def copies(changes: Changes) -> Refusal | None:
+    """Refuse a copy of a parent's file that changed since."""
+    old = changes.inputs.old
+    moved = {old[path].sha256: path for path in changes.stale if path in old and old[path].size > 0}
+    moved.pop("", None)
+    for path, entry in _unowned(changes).items():
+        source = moved.get(entry.sha256) if entry.type is EntryType.FILE else None
+        if source is not None and path != source and entry.sha256 not in changes.inputs.context:
+            return Refusal(6, path, f"it is a copy of the parent's {source}, which changed")
+    return None
+
+
+# Rule 9
+
+
+def computed(changes: Changes) -> tuple[str, ...] | Refusal:
+    """Judge by instruction what the child's files were computed from."""
+    proof = []
+    left = _left_over(changes)
+    for step in classify(changes.inputs.dockerfile):
+        if step.kind is Kind.UNKNOWN:
+            if left:
+                proof.append(f"line {step.line}: `{step.command}` may have made {left} from the parent")
+            continue
+        path = touched(step.inputs, changes.parent)
+        if step.kind is Kind.GENERATOR:
+            path = path or _compiler_input(changes) or _interpreter(changes)
+            if path:
+                return Refusal(9, path, f"`{step.command}` depends on it")
+        elif path:
+            proof.append(f"line {step.line}: `{step.command}` reaches the parent's {path}")
+    return tuple(proof)
+
+
+def _left_over(changes: Changes) -> str:
+    """Return a path that no package, no COPY from the context and no maintainer script accounts for."""
+    context = changes.inputs.context
+    unowned = sorted(_unowned(changes).items())
+    return next((path for path, entry in unowned if not entry.sha256 or entry.sha256 not in context), "")
+
+
+def _compiler_input(changes: Changes) -> str:
+    if not any(_COMPILERS.fullmatch(path) for path in changes.child):
+        return ""
+    return touched(_COMPILER_INPUTS, changes.stale)
+
+
+def _interpreter(changes: Changes) -> str:
+    """Return the Python whose upstream version changed: ``pyvenv.cfg`` says it to the last digit."""
+    pattern = re.compile(r"python3(?:\.\d+)?-minimal")
+    old, new = (
+        {p.name: upstream_version(p.version) for p in parse_status(dpkg.status) if pattern.fullmatch(p.name)}
+        for dpkg in (changes.inputs.old_dpkg, changes.inputs.new_dpkg)
+    )
+    return next((name for name in sorted(old) if name in new and old[name] != new[name]), "")
+
+
+# Rule 3
+
+
+def hooks(changes: Changes) -> tuple[str, ...] | Refusal:
+    """Judge the child's triggers and hooks: what must be proven, or why the image must be rebuilt."""
+    inputs = changes.inputs
+    old, new = stanzas(inputs.old_dpkg.status), stanzas(inputs.new_dpkg.status)
+    moved = {
+        package
+        for package, architecture in {*old, *new}
+        if old.get((package, architecture)) != new.get((package, architecture))
+    }
+    activated = {
+        name
+        for path, data in inputs.new_dpkg.triggers.items()
+        if _package(path) in moved
+        for name in activations(data.decode(errors="replace"))
+    }
+    own = {_package(p): d.decode(errors="replace") for p, d in inputs.child_dpkg.triggers.items() if p in changes.own}
+    watched = check_triggers(own, changes.stale, activated)
+    if isinstance(watched, Refusal):
+        return watched
+    hook = check_hooks(changes.own, changes.stale)
+    if hook is not None:
+        return hook
+    return tuple(f"a trigger on {one.interest} saw another {one.path}" for one in watched)
+
+
+def _package(path: str) -> str:
+    """Return the package of ``info/NAME[:ARCHITECTURE].triggers``."""
+    return path.removeprefix(INFO).rpartition(".")[0].partition(":")[0]

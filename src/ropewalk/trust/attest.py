@@ -1,0 +1,163 @@
+"""Provenance: an in-toto statement (v1) with a SLSA predicate (v1), signed in a DSSE envelope.
+
+The build type ``urn:ropewalk:build:v1``: ``externalParameters`` say what was asked for (line, generation, recipe digest,
+SOURCE_DATE_EPOCH), ``resolvedDependencies`` what it was made from (parents by digest, the archive view),
+``internalParameters.record`` is the whole build record, from which another state directory knows the image again.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from securesystemslib.dsse import Envelope
+
+from ropewalk.errors import TrustError
+from ropewalk.oci.imagejson import canonical, digest_of
+from ropewalk.recipe import record as records
+from ropewalk.recipe.record import BuildRecord
+from ropewalk.trust.keys import PublicKeys, SigningKeys
+from ropewalk.trust.sign import Artifact, sign_ecdsa, verify_ecdsa
+
+DSSE = "application/vnd.dsse.envelope.v1+json"
+INTOTO = "application/vnd.in-toto+json"
+STATEMENT = "https://in-toto.io/Statement/v1"
+PROVENANCE = "https://slsa.dev/provenance/v1"
+BUILD_TYPE = "urn:ropewalk:build:v1"
+BUILDER = "urn:ropewalk:builder:v1"
+
+_HINT = "publish the image again from the state directory that built it"
+
+
+class BadAttestation(TrustError):
+    """An attestation is malformed, unsigned, or says something else than the image."""
+
+
+def _sha256(digest: str) -> dict[str, str]:
+    return {"sha256": digest.removeprefix("sha256:")}
+
+
+def _dependencies(record: BuildRecord) -> list[dict[str, Any]]:
+    parents = [
+        {"uri": f"oci:{pin.reference}", "digest": _sha256(pin.digest), "annotations": {"role": pin.role.value}}
+        for pin in record.parents
+    ]
+    return [*parents, {"uri": f"urn:ropewalk:view:{record.view}", "name": record.view}]
+
+
+def _rfc3339(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def provenance(record: BuildRecord) -> dict[str, Any]:
+    """Return the in-toto statement of an image (in-toto Statement v1; SLSA provenance v1).
+
+    Args:
+        record: Its build record.
+    """
+    definition = {
+        "buildType": BUILD_TYPE,
+        "externalParameters": {
+            "line": record.line,
+            "generation": record.generation.value,
+            "recipeDigest": record.recipe_digest,
+            "sourceDateEpoch": record.epoch,
+        },
+        "internalParameters": {"record": records.to_json(record)},
+        "resolvedDependencies": _dependencies(record),
+    }
+    details = {"builder": {"id": BUILDER}, "metadata": {"finishedOn": _rfc3339(record.made)}}
+    return {
+        "_type": STATEMENT,
+        "subject": [{"name": record.repository, "digest": _sha256(record.digest)}],
+        "predicateType": PROVENANCE,
+        "predicate": {"buildDefinition": definition, "runDetails": details},
+    }
+
+
+def record_from(statement: dict[str, Any]) -> BuildRecord:
+    """Return the build record in a statement that `provenance` made.
+
+    Raises:
+        BadAttestation: There is none, or the statement says something else than its record.
+    """
+    try:
+        data = statement["predicate"]["buildDefinition"]["internalParameters"]["record"]
+        record = records.from_json(data)
+        expected = provenance(record)
+        # The record as it stands there: a later version's record may have fields more.
+        expected["predicate"]["buildDefinition"]["internalParameters"]["record"] = data
+        same = canonical(expected) == canonical(statement)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError) as error:
+        raise BadAttestation("holds no build record of ropewalk", where="attestation", hint=_HINT) from error
+    if not same:
+        raise BadAttestation("contradicts its own build record", where="attestation", hint=_HINT)
+    return record
+
+
+def key_id(pem: bytes) -> str:
+    """Return the id that an envelope names a key by: the sha256 of its PEM, in hexadecimal."""
+    return digest_of(pem).removeprefix("sha256:")
+
+
+def envelope(keys: SigningKeys, statement: dict[str, Any]) -> bytes:
+    """Sign a statement.
+
+    Args:
+        keys: Keys of the image's generation.
+        statement: What `provenance` gave.
+
+    Returns:
+        A DSSE envelope as JSON; the same input gives the same bytes.
+    """
+    unsigned = Envelope(canonical(statement), INTOTO, {})
+    signature = base64.b64encode(sign_ecdsa(keys, unsigned.pae())).decode()
+    signatures = [{"keyid": key_id(keys.public.ecdsa_pem), "sig": signature}]
+    return canonical({**unsigned.to_dict(), "signatures": signatures})
+
+
+def _parse(data: bytes) -> tuple[Envelope, tuple[bytes, ...]]:
+    try:
+        content = json.loads(data)
+        signatures = tuple(base64.b64decode(item["sig"], validate=True) for item in content["signatures"])
+        payload = base64.b64decode(content["payload"], validate=True)
+        return Envelope(payload, str(content["payloadType"]), {}), signatures
+    except (KeyError, TypeError, ValueError, binascii.Error, RecursionError) as error:
+        raise BadAttestation("is no DSSE envelope", where="attestation", hint=_HINT) from error
+
+
+def open_envelope(data: bytes, publics: Iterable[PublicKeys]) -> dict[str, Any]:
+    """Verify an envelope and return its statement. Key ids are hints only, as DSSE says: each key is tried.
+
+    Args:
+        data: The envelope.
+        publics: Keys of which one must have signed; none means that nothing is believed.
+
+    Raises:
+        BadAttestation: It is malformed, not signed by one of the keys, or holds no provenance statement.
+    """
+    signed, signatures = _parse(data)
+    pems = [keys.ecdsa_pem for keys in publics]
+    if not any(verify_ecdsa(pem, signature, signed.pae()) for pem in pems for signature in signatures):
+        raise BadAttestation("is not signed by a key that is trusted here", where="attestation", hint=_HINT)
+    try:
+        statement = json.loads(signed.payload)
+    except (ValueError, RecursionError) as error:
+        raise BadAttestation("its payload is no JSON", where="attestation", hint=_HINT) from error
+    kind = (
+        (signed.payload_type, statement.get("_type"), statement.get("predicateType"))
+        if isinstance(statement, dict)
+        else ()
+    )
+    if kind != (INTOTO, STATEMENT, PROVENANCE):
+        raise BadAttestation("is no SLSA v1 provenance", where="attestation", hint=_HINT)
+    return dict(statement)
+
+
+def attestation_layer(data: bytes) -> Artifact:
+    """Return the layer of an ``.att`` image that carries an envelope, as cosign lays it out."""
+    # cosign tells attestations by an empty signature annotation; the signature is in the envelope.
+    annotations = (("dev.cosignproject.cosign/signature", ""), ("predicateType", PROVENANCE))
+    return Artifact(data, DSSE, annotations)

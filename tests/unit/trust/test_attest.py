@@ -1,0 +1,154 @@
+import base64
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kit.signing import NAME, build_record
+from ropewalk.recipe.recipe import Generation, ParentRole
+from ropewalk.recipe.record import How, ParentPin
+from ropewalk.trust import (
+    BadAttestation,
+    SigningKeys,
+    attestation_layer,
+    envelope,
+    open_envelope,
+    provenance,
+    record_from,
+)
+
+
+def test_provenance_says_what_the_image_was_made_from() -> None:
+    statement = provenance(build_record())
+    assert statement["_type"] == "https://in-toto.io/Statement/v1"
+    assert statement["predicateType"] == "https://slsa.dev/provenance/v1"
+    assert statement["subject"] == [{"name": f"{NAME}/nginx", "digest": {"sha256": "1" * 64}}]
+    definition = statement["predicate"]["buildDefinition"]
+    assert definition["externalParameters"] == {
+        "line": f"{NAME}/nginx:1.22.1-3",
+        "generation": "production",
+        "recipeDigest": "sha256:" + "2" * 64,
+        "sourceDateEpoch": 1700000000,
+    }
+    assert definition["resolvedDependencies"] == [
+        {"uri": f"oci:{NAME}/bookworm:1", "digest": {"sha256": "3" * 64}, "annotations": {"role": "final"}},
+        {"uri": "urn:ropewalk:view:20250520-0123456789", "name": "20250520-0123456789"},
+    ]
+    assert statement["predicate"]["runDetails"]["metadata"] == {"finishedOn": "2023-11-14T22:15:00Z"}
+
+
+def test_the_whole_record_comes_back(production: SigningKeys) -> None:
+    record = replace(
+        build_record(),
+        how=How.REBASED,
+        build=3,
+        rebased_from="sha256:" + "7" * 64,
+        parents=(*build_record().parents, ParentPin(f"{NAME}/gcc:12", "sha256:" + "8" * 64, ParentRole.BUILD)),
+    )
+    signed = envelope(production, provenance(record))
+    assert record_from(open_envelope(signed, (production.public,))) == record
+
+
+def test_a_later_records_new_field_does_not_hurt_what_we_know() -> None:
+    statement = json.loads(json.dumps(provenance(build_record())))
+    with pytest.raises(BadAttestation, match="holds no build record"):
+        record_from({**statement, "predicate": {}})
+    assert record_from(statement) == build_record()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"digest": "sha256:" + "9" * 64},
+        {"generation": "base"},
+        {"repository": "registry.example.org/other"},
+        {"recipe_digest": "sha256:" + "9" * 64},
+        {"epoch": 1},
+        {"view": "20250101-0000000000"},
+        {"parents": []},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_record_that_the_statement_contradicts_is_refused(change: dict[str, Any]) -> None:
+    statement = json.loads(json.dumps(provenance(build_record())))
+    statement["predicate"]["buildDefinition"]["internalParameters"]["record"].update(change)
+    with pytest.raises(BadAttestation, match="contradicts its own build record"):
+        record_from(statement)
+
+
+def test_an_envelope_is_dsse_and_reproducible(production: SigningKeys) -> None:
+    statement = provenance(build_record())
+    signed = envelope(production, statement)
+    assert signed == envelope(production, statement)
+    content = json.loads(signed)
+    assert sorted(content) == ["payload", "payloadType", "signatures"]
+    assert content["payloadType"] == "application/vnd.in-toto+json"
+    assert json.loads(base64.b64decode(content["payload"])) == json.loads(json.dumps(statement))
+    layer = attestation_layer(signed).descriptor()
+    assert layer["mediaType"] == "application/vnd.dsse.envelope.v1+json"
+    assert layer["annotations"] == {
+        "dev.cosignproject.cosign/signature": "",
+        "predicateType": "https://slsa.dev/provenance/v1",
+    }
+
+
+def test_only_a_trusted_key_opens_it(base: SigningKeys, production: SigningKeys) -> None:
+    signed = envelope(base, provenance(build_record()))
+    for publics in ((), (production.public,)):
+        with pytest.raises(BadAttestation, match="is not signed by a key that is trusted here"):
+            open_envelope(signed, publics)
+    assert record_from(open_envelope(signed, (production.public, base.public))) == build_record()
+
+
+def test_a_key_id_is_a_hint_only(production: SigningKeys) -> None:
+    content = json.loads(envelope(production, provenance(build_record())))
+    content["signatures"][0]["keyid"] = "somebody else"
+    assert open_envelope(json.dumps(content).encode(), (production.public,))
+
+
+def test_an_exchanged_payload_is_refused(production: SigningKeys) -> None:
+    content = json.loads(envelope(production, provenance(build_record())))
+    other = provenance(replace(build_record(), generation=Generation.SERVICE))
+    content["payload"] = base64.b64encode(json.dumps(other).encode()).decode()
+    with pytest.raises(BadAttestation, match="is not signed"):
+        open_envelope(json.dumps(content).encode(), (production.public,))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        {"_type": "https://in-toto.io/Statement/v0.1", "predicateType": "https://slsa.dev/provenance/v1"},
+        {"_type": "https://in-toto.io/Statement/v1", "predicateType": "https://cyclonedx.org/bom"},
+        {},
+        [],
+    ],
+)
+def test_another_signed_statement_is_no_provenance(production: SigningKeys, statement: Any) -> None:
+    with pytest.raises(BadAttestation, match="is no SLSA v1 provenance"):
+        open_envelope(envelope(production, statement), (production.public,))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"null",
+        b"{}",
+        b"[" * 100_000,
+        b'{"payload": "", "payloadType": "x", "signatures": 7}',
+        b'{"payload": "", "payloadType": "x", "signatures": [{"sig": "?"}]}',
+        b'{"payload": "?", "payloadType": "x", "signatures": []}',
+    ],
+)
+def test_rubbish_is_no_envelope(production: SigningKeys, data: bytes) -> None:
+    with pytest.raises(BadAttestation, match="is no DSSE envelope"):
+        open_envelope(data, (production.public,))
+
+
+@given(data=st.binary(max_size=200))
+def test_nothing_but_a_refusal_comes_of_rubbish(production: SigningKeys, data: bytes) -> None:
+    with pytest.raises(BadAttestation):
+        open_envelope(data, (production.public,))
