@@ -10,15 +10,15 @@ from ropewalk.oci.store import Store
 AMD64 = Platform("linux", "amd64")
 
 
-def file(path: str, content: bytes = b"", mode: int = 0o644, **more: int) -> TarItem:
-    """A file; ``more`` may set uid, gid, mtime."""
-    entry = Entry(path, EntryType.FILE, mode, size=len(content), **more)
+def file(path: str, content: bytes = b"", mode: int = 0o644, uid: int = 0, gid: int = 0, mtime: int = 0) -> TarItem:
+    """A file."""
+    entry = Entry(path, EntryType.FILE, mode, uid, gid, len(content), mtime=mtime)
     return TarItem(entry, lambda: io.BytesIO(content))
 
 
-def directory(path: str, mode: int = 0o755, **more: int) -> TarItem:
-    """A directory; ``more`` may set uid, gid, mtime."""
-    return TarItem(Entry(path, EntryType.DIRECTORY, mode, **more))
+def directory(path: str, mode: int = 0o755, uid: int = 0, gid: int = 0, mtime: int = 0) -> TarItem:
+    """A directory."""
+    return TarItem(Entry(path, EntryType.DIRECTORY, mode, uid, gid, mtime=mtime))
 
 
 def symlink(path: str, target: str) -> TarItem:
@@ -66,7 +66,7 @@ def entries_of(*items: TarItem) -> tuple[Entry, ...]:
 
 def read_all(data: bytes) -> list[tuple[Entry, bytes | None]]:
     """The entries of a tar with their contents."""
-    return [(entry, content and content.read()) for entry, content in read_tar(io.BytesIO(data))]
+    return [(entry, None if content is None else content.read()) for entry, content in read_tar(io.BytesIO(data))]
 
 
 def image_of(

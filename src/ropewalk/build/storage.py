@@ -1,5 +1,6 @@
 """Where buildah and podman keep their things: settings of our own, none of the host's, and cleaning after a dead run."""
 
+import hashlib
 import shutil
 from pathlib import Path
 
@@ -30,8 +31,12 @@ def root(settings: Settings) -> Path:
 
 
 def run_root(settings: Settings) -> Path:
-    """Return the directory of what only matters while something runs."""
-    return settings.containers / "run"
+    """Return the directory of what only matters while something runs.
+
+    podman takes at most 50 characters for it, and a state directory may have a longer name.
+    """
+    name = hashlib.sha256(str(settings.state.absolute()).encode()).hexdigest()[:12]
+    return Path("/run/ropewalk") / name
 
 
 def prepare(settings: Settings, runtime: str) -> None:

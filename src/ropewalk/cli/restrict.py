@@ -57,7 +57,7 @@ def node(
         ClientVersion.parse(client),
         name=config.registry,
         endpoint=endpoint,
-        lookaside=signatures,
+        lookaside=signatures or "",
         keys=public(chosen.keys or session.settings.keys),
         today=session.today(),
     )

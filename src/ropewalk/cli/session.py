@@ -85,9 +85,9 @@ class Session:
 
     def upstream(self) -> "Upstream":
         """Return the mirrors that this host's apt uses."""
-        from ropewalk.archive import host_upstream
+        from ropewalk.archive import from_apt
 
-        return host_upstream()
+        return from_apt()
 
     def engine(self) -> "Engine":
         """Return the inventory's database, its tables made."""
@@ -112,7 +112,7 @@ class Session:
         remembered = _remembered(self.settings)
         if here.exists() or not remembered:
             return here
-        return Path(remembered["config"])
+        return remembered.config
 
     def recipes(self, directories: list[Path] | None) -> "tuple[Recipe, ...]":
         """Read the recipes below some directories and remember them as the tree that is worked on.
@@ -131,7 +131,7 @@ class Session:
         chosen = [path.absolute() for path in directories or []]
         remembered = _remembered(self.settings)
         if not chosen and remembered:
-            chosen = [Path(path) for path in remembered["directories"]]
+            chosen = list(remembered.directories)
         if not chosen:
             raise InputError("no directory with recipes", where="command line", hint="name one, e.g. `images`")
         loaded = load_tree(chosen, self.config(), self.today())
@@ -209,11 +209,20 @@ class Session:
         return datetime.fromtimestamp(self.now(), UTC).date()
 
 
-def _remembered(settings: Settings) -> dict[str, list[str] | str] | None:
+@dataclass(frozen=True, slots=True)
+class _Tree:
+    """The tree of the last command that named one."""
+
+    config: Path
+    directories: tuple[Path, ...]
+
+
+def _remembered(settings: Settings) -> _Tree | None:
     try:
-        return dict(json.loads((settings.state / "tree.json").read_bytes()))
+        data = json.loads((settings.state / "tree.json").read_bytes())
     except FileNotFoundError:
         return None
+    return _Tree(Path(data["config"]), tuple(Path(path) for path in data["directories"]))
 
 
 def _user_config() -> Path:

@@ -16,7 +16,6 @@ def upgrades(
     output: FormatOption = Format.TEXT,
 ) -> None:
     """List, for each line's current image, the packages that have a newer version in the view."""
-    from ropewalk.archive import packages as archive_packages
     from ropewalk.inventory import upgrades as upgrades_of
 
     session: Session = context.obj
@@ -24,7 +23,7 @@ def upgrades(
     current = {record.line: record.digest for record in session.book()}
     found = [
         row
-        for row in upgrades_of(session.engine(), archive_packages(chosen, session.views()), set(current.values()))
+        for row in upgrades_of(session.engine(), session.views().packages(chosen), set(current.values()))
         if row.security or not security
     ]
     fields = ("reference", "package", "installed", "candidate", "source", "owner", "security")

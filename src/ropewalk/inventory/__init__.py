@@ -4,7 +4,7 @@ from ropewalk.inventory.ingest import forget, indexed, ingest, ingest_image, reb
 from ropewalk.inventory.query import Affected, Counts, ImageLayer, IndexedImage, affected, counts, images, packages
 from ropewalk.inventory.read import (
     InstalledPackage,
-    LayerPackages,
+    LayerFacts,
     PackageReader,
     owned,
     read_packages,
@@ -18,7 +18,7 @@ __all__ = [
     "ImageLayer",
     "IndexedImage",
     "InstalledPackage",
-    "LayerPackages",
+    "LayerFacts",
     "PackageReader",
     "Upgrade",
     "affected",

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Engine, delete, func, select, update
+from sqlalchemy import Engine, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from ropewalk.db import reading, writing
 from ropewalk.debian import sort_key
-from ropewalk.inventory.read import InstalledPackage, PackageReader, read_release
+from ropewalk.inventory.read import InstalledPackage, PackageReader
 from ropewalk.inventory.tables import ImageRow, InstalledRow, LayerRow, PackageRow
 from ropewalk.oci.model import Image
 from ropewalk.oci.store import Store
@@ -51,8 +51,8 @@ def ingest_image(engine: Engine, store: Store, record: BuildRecord) -> bool:
     image = store.load(record.digest)
     if image is None:
         return False
-    packages = PackageReader(store).packages(image, record.layers)
-    ingest(engine, image, record, packages, read_release(store, image)[1])
+    reader = PackageReader(store)
+    ingest(engine, image, record, reader.packages(image, record.layers), reader.release(image)[1])
     return True
 
 
@@ -79,8 +79,7 @@ def rebuild(engine: Engine, store: Store, book: RecordBook) -> int:
             image = store.load(record.digest)
             if image is None:
                 continue
-            packages = reader.packages(image, record.layers)
-            _enter(session, image, record, packages, read_release(store, image)[1])
+            _enter(session, image, record, reader.packages(image, record.layers), reader.release(image)[1])
             count += 1
     return count
 
@@ -119,11 +118,12 @@ def _enter(
     session.add(row)
     session.flush()
     ids = _package_ids(session, {_key(package): package for package in packages})
-    session.add_all(
-        InstalledRow(image_id=row.id, package_id=ids[_key(package)], owner=package.owner, diff_id=package.diff_id)
+    installed = [
+        {"image_id": row.id, "package_id": ids[_key(package)], "owner": package.owner, "diff_id": package.diff_id}
         for package in packages
-    )
-    session.flush()
+    ]
+    if installed:
+        session.execute(insert(InstalledRow), installed)
     _mark_current(session, record.repository, record.version)
 
 

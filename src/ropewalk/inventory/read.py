@@ -1,6 +1,6 @@
 """Packages read from an image's layers: nothing is run, nothing is mounted (DESIGN, principle 5)."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ropewalk.debian import Package, parse_status
@@ -13,6 +13,10 @@ _STATUS = "var/lib/dpkg/status"
 _STATUS_D = "var/lib/dpkg/status.d/"
 _FILES = (EntryType.FILE, EntryType.HARDLINK)
 _RELEASES = ("etc/os-release", "usr/lib/os-release")
+_ABOVE = frozenset(
+    path[:index] for path in (_STATUS_D, *_RELEASES) for index, letter in enumerate(path) if letter == "/"
+)
+"""Directories above the paths of interest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,29 +43,23 @@ class InstalledPackage:
 
 
 @dataclass(frozen=True, slots=True)
-class LayerPackages:
-    """What one layer says of dpkg's database.
+class LayerFacts:
+    """What one layer says of dpkg's database and of the system.
 
     Attributes:
-        files: Database files that the layer holds, by path, each with its packages.
-        hidden: Paths that the layer takes away: whiteouts, and what it puts in the place of a directory.
+        databases: Files of dpkg's database that the layer holds, by path, each with its packages.
+        releases: The ``os-release`` files that it holds, by path.
+        hidden: Paths of interest, and directories above them, that it takes away or puts something else in place of.
         opaque: Directories whose lower content it hides.
     """
 
-    files: tuple[tuple[str, tuple[Package, ...]], ...]
+    databases: tuple[tuple[str, tuple[Package, ...]], ...]
+    releases: tuple[tuple[str, bytes], ...] = ()
     hidden: tuple[str, ...] = ()
     opaque: tuple[str, ...] = ()
 
-    def over(self, below: Mapping[str, tuple[Package, ...]]) -> dict[str, tuple[Package, ...]]:
-        """Return the database files as they are with this layer on top of others.
-
-        Args:
-            below: The files as the layers below leave them.
-        """
-        kept = {path: found for path, found in below.items() if not self._hides(path)}
-        return {**kept, **dict(self.files)}
-
-    def _hides(self, path: str) -> bool:
+    def hides(self, path: str) -> bool:
+        """Say whether a path of the layers below is gone with this layer on top of them."""
         gone = any(path == hidden or path.startswith(f"{hidden}/") for hidden in self.hidden)
         return gone or any(path.startswith(f"{directory}/" if directory else "") for directory in self.opaque)
 
@@ -72,10 +70,10 @@ class PackageReader:
     def __init__(self, store: Store) -> None:
         """Read from ``store``."""
         self._store = store
-        self._layers: dict[str, LayerPackages] = {}
+        self._layers: dict[str, LayerFacts] = {}
 
-    def layer(self, layer: Layer) -> LayerPackages:
-        """Return what a layer says of dpkg's database.
+    def layer(self, layer: Layer) -> LayerFacts:
+        """Return what a layer says.
 
         Raises:
             InputError: A status file in it is none.
@@ -84,18 +82,33 @@ class PackageReader:
             self._layers[layer.diff_id] = self._read(layer)
         return self._layers[layer.diff_id]
 
-    def _read(self, layer: Layer) -> LayerPackages:
+    def _read(self, layer: Layer) -> LayerFacts:
         entries = self._store.entries(layer.diff_id)
-        paths = [entry.path for entry in entries if entry.type in _FILES and is_database(entry.path)]
-        files = []
-        if paths:
-            for entry, data in self._store.contents(layer, paths):
-                files.append((entry.path, _packages(data, f"{entry.path} in layer {layer.diff_id}")))
-        return LayerPackages(tuple(files), _hidden(entries), _opaque(entries))
+        paths = [entry.path for entry in entries if entry.type in _FILES and _is_of_interest(entry.path)]
+        databases, releases = [], []
+        for entry, data in self._store.contents(layer, paths) if paths else ():
+            if entry.path in _RELEASES:
+                releases.append((entry.path, data))
+            else:
+                databases.append((entry.path, _packages(data, f"{entry.path} in layer {layer.diff_id}")))
+        return LayerFacts(tuple(databases), tuple(releases), _hidden(entries), _opaque(entries))
 
     def packages(self, image: Image, owners: Sequence[OwnedLayer]) -> tuple[InstalledPackage, ...]:
         """Return an image's packages; see `read_packages`."""
         return owned([self.layer(layer) for layer in image.layers], owners)
+
+    def release(self, image: Image) -> tuple[str, str]:
+        """Return which system an image is; see `read_release`."""
+        files: dict[str, bytes] = {}
+        for facts in map(self.layer, image.layers):
+            files = {path: data for path, data in files.items() if not facts.hides(path)} | dict(facts.releases)
+        text = next((files[path].decode(errors="replace") for path in _RELEASES if path in files), "")
+        values = _assignments(text)
+        return values.get("ID", ""), values.get("VERSION_CODENAME", "")
+
+
+def _is_of_interest(path: str) -> bool:
+    return path in _RELEASES or is_database(path)
 
 
 def is_database(path: str) -> bool:
@@ -120,22 +133,23 @@ def _packages(data: bytes, where: str) -> tuple[Package, ...]:
 
 
 def _hidden(entries: Iterable[Entry]) -> tuple[str, ...]:
-    """Return paths of a layer that take the database away: whiteouts, and other things in a directory's place."""
-    above = [_STATUS_D[:index] for index, letter in enumerate(_STATUS_D) if letter == "/"]
+    """Return what a layer takes away: by whiteouts, and by what is no directory or file where one was."""
     hidden = []
     for entry in entries:
-        whiteout = entry.type is EntryType.WHITEOUT and (entry.path in above or is_database(entry.path))
-        replaced = entry.path in above and entry.type not in {EntryType.DIRECTORY, EntryType.OPAQUE}
-        if whiteout or replaced:
+        if entry.path in _ABOVE:
+            gone = entry.type not in {EntryType.DIRECTORY, EntryType.OPAQUE}
+        else:
+            gone = entry.type not in {*_FILES, EntryType.OPAQUE} and _is_of_interest(entry.path)
+        if gone:
             hidden.append(entry.path)
     return tuple(hidden)
 
 
 def _opaque(entries: Iterable[Entry]) -> tuple[str, ...]:
-    return tuple(e.path for e in entries if e.type is EntryType.OPAQUE and f"{_STATUS_D}".startswith(f"{e.path}/"))
+    return tuple(entry.path for entry in entries if entry.type is EntryType.OPAQUE and entry.path in {"", *_ABOVE})
 
 
-def owned(layers: Sequence[LayerPackages], owners: Sequence[OwnedLayer]) -> tuple[InstalledPackage, ...]:
+def owned(layers: Sequence[LayerFacts], owners: Sequence[OwnedLayer]) -> tuple[InstalledPackage, ...]:
     """Say which packages are installed, and whose layer brought each in.
 
     The owner is that of the lowest layer whose database holds exactly this package, architecture and version. A layer
@@ -151,10 +165,10 @@ def owned(layers: Sequence[LayerPackages], owners: Sequence[OwnedLayer]) -> tupl
     first: dict[tuple[str, str, str], OwnedLayer] = {}
     files: dict[str, tuple[Package, ...]] = {}
     for layer, owner in zip(layers, owners, strict=True):
-        files = layer.over(files)
+        files = {path: found for path, found in files.items() if not layer.hides(path)} | dict(layer.databases)
         if owner.kind is LayerKind.RECONCILE:
             continue
-        for _, found in layer.files:
+        for _, found in layer.databases:
             for package in found:
                 first.setdefault((package.name, package.architecture, package.version), owner)
     top = {(p.name, p.architecture, p.version): p for found in files.values() for p in found}
@@ -201,12 +215,7 @@ def read_release(store: Store, image: Image) -> tuple[str, str]:
     Returns:
         ``ID`` and ``VERSION_CODENAME`` (``debian``, ``bookworm``); empty where there is none.
     """
-    found = store.read_files(image.layers, _RELEASES)
-    for path in _RELEASES:
-        if path in found:
-            values = _assignments(found[path].decode(errors="replace"))
-            return values.get("ID", ""), values.get("VERSION_CODENAME", "")
-    return "", ""
+    return PackageReader(store).release(image)
 
 
 def _assignments(text: str) -> dict[str, str]:

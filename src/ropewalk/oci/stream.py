@@ -11,6 +11,8 @@ from ropewalk.oci.tar import LayerError
 CHUNK = 1 << 20
 _GIB = 1 << 30
 _PAX_LIMIT = 1 << 20
+_KIND = slice(156, 157)
+_EXTENSIONS = (tar.PAX, tar.PAX_GLOBAL, tar.GNU_NAME, tar.GNU_LINK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,14 +130,13 @@ def headers(source: Source, limits: Limits) -> Iterator[tar.Header]:
     """
     records: dict[bytes, bytes] = {}
     long_names: dict[bytes, bytes] = {}
-    for _ in range(limits.entries):
-        block = source.exactly(tar.BLOCK)
-        if not any(block):
-            if any(source.exactly(tar.BLOCK)):
-                raise LayerError("an entry stands after the tar's end mark")
-            return
-        kind = block[156:157]
-        if kind not in (tar.PAX, tar.PAX_GLOBAL, tar.GNU_NAME, tar.GNU_LINK):
+    count = 0
+    while any(block := source.exactly(tar.BLOCK)):
+        count += 1
+        if count > limits.entries:
+            raise LayerError(f"it holds more than {limits.entries} entries")
+        kind = block[_KIND]
+        if kind not in _EXTENSIONS:
             yield tar.decode(block, {**records, **long_names})
             records, long_names = {}, {}
             continue
@@ -147,7 +148,8 @@ def headers(source: Source, limits: Limits) -> Iterator[tar.Header]:
         else:
             key = b"path" if kind == tar.GNU_NAME else b"linkpath"
             long_names[key] = data.partition(b"\0")[0]
-    raise LayerError(f"it holds more than {limits.entries} entries")
+    if any(source.exactly(tar.BLOCK)):
+        raise LayerError("an entry stands after the tar's end mark")
 
 
 def _extension(source: Source, block: bytes) -> bytes:

@@ -46,6 +46,8 @@ class PlanEntry:
         hint: What the user can do about a refusal or a parent that is nowhere; empty otherwise.
         current: The line's newest usable build; None where there is none.
         build: The number that a build made now gets: 1 for the line itself, N for ``-rN``.
+        fetch: Images that the work needs and that only the registry has: parents as they are now, and for a refresh the
+            line's own.
     """
 
     recipe: Recipe
@@ -54,6 +56,7 @@ class PlanEntry:
     hint: str = ""
     current: BuildRecord | None = None
     build: int = 1
+    fetch: tuple[BuildRecord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,7 @@ class _Facts:
 
     recipes: Mapping[str, Recipe]
     known: Mapping[str, tuple[Known, ...]]
+    away: frozenset[str]
     observed: Observed
     view: str
     force: tuple[str, ...]
@@ -112,7 +116,8 @@ def decide(recipes: Sequence[Recipe], observed: Observed, view: str | None = Non
     known: dict[str, tuple[Known, ...]] = {}
     for one in observed.known:
         known[one.record.repository] = (*known.get(one.record.repository, ()), one)
-    facts = _Facts({r.repository: r for r in recipes}, known, observed, view or "", tuple(force))
+    away = frozenset(one.record.digest for one in observed.known if not one.here)
+    facts = _Facts({r.repository: r for r in recipes}, known, away, observed, view or "", tuple(force))
     entries: dict[str, PlanEntry] = {}
     for recipe in order(recipes, edges(recipes)):
         entries[recipe.reference] = _decide_one(recipe, facts, entries)
@@ -150,7 +155,10 @@ def _decide_one(recipe: Recipe, facts: _Facts, entries: Mapping[str, PlanEntry])
     number = (
         next_build(recipe.repository, recipe.version, facts.observed) if fresh or current is None else current.build
     )
-    return PlanEntry(recipe, action, reasons, _missing(recipe, facts), current, number)
+    needed = [current] if current is not None and action is Action.REFRESH else []
+    needed += [record for parent in recipe.parents if (record := facts.parent(parent)) is not None]
+    fetch = tuple(dict.fromkeys(record for record in needed if record.digest in facts.away))
+    return PlanEntry(recipe, action, reasons, _missing(recipe, facts), current, number, fetch)
 
 
 @dataclass(frozen=True, slots=True)

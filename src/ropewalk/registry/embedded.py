@@ -158,9 +158,15 @@ def _bracketed(host: str) -> str:
 
 
 def choose(wanted: Listen | None, kept: Listen | None) -> Listen:
-    """Return where to listen: what was asked for, with the ports of last time where they fit."""
+    """Return where to listen: what was asked for, with the ports of last time where they fit.
+
+    Args:
+        wanted: What was asked for; None means where it was before.
+        kept: Where it was before; None means never.
+    """
     if wanted is None:
-        return kept or Listen(_DEFAULT_HOST)
+        # The address of last time may be gone: a node's link, another network.
+        return kept if kept is not None and _free_port(kept.host, 0) else Listen(_DEFAULT_HOST)
     if kept is None or kept.host != wanted.host:
         return wanted
     return Listen(wanted.host, wanted.registry or kept.registry, kept.lookaside)

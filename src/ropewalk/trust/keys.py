@@ -28,6 +28,7 @@ _OPENPGP_PRIVATE = "openpgp.key"
 _OPENPGP_PUBLIC = "openpgp.gpg"
 _OPENPGP_ARMOURED = "openpgp.asc"
 _PRIVATE_MODE = 0o600
+_DRAFT = ".new-"
 _GPG_SECONDS = 60.0
 _RESTORE = "restore the file from a backup"
 
@@ -107,6 +108,8 @@ def new_keys(directory: Path, generation: Generation) -> PublicKeys:
         if final.exists():
             hint = f"they are in use; to replace them, move {final} away and publish all {generation} images again"
             raise KeysExist(f"there are {generation} keys already", where=str(final), hint=hint)
+        for left in directory.glob(f"{_DRAFT}*"):
+            shutil.rmtree(left)  # a run that was killed left it
         with _temporary(directory) as draft:
             _write_ecdsa(draft)
             _write_openpgp(draft, generation)
@@ -147,7 +150,7 @@ def public(directory: Path) -> tuple[PublicKeys, ...]:
 
 @contextmanager
 def _temporary(directory: Path) -> Iterator[Path]:
-    draft = Path(tempfile.mkdtemp(prefix=".new-", dir=directory))
+    draft = Path(tempfile.mkdtemp(prefix=_DRAFT, dir=directory))
     try:
         yield draft
     finally:
@@ -171,18 +174,21 @@ def _gpg(home: Path, *arguments: str) -> bytes:
 
 def _write_openpgp(draft: Path, generation: Generation) -> None:
     """Let gpg make an Ed25519 key whose primary key signs: podman rejects a signature by a subkey (tried with 4.3.1)."""
-    # In the system's temporary directory: the agent's socket must have a short path.
-    home = Path(tempfile.mkdtemp(prefix="ropewalk-gpg-"))
-    try:
-        # An empty passphrase on standard input, as no secret may stand among arguments.
-        _gpg(
-            home, "--passphrase-fd", "0", "--quick-gen-key", f"Ropewalk {generation} images", "ed25519", "sign", "never"
-        )
-        secret = _gpg(home, "--passphrase-fd", "0", "--export-secret-keys")
-        certificate = _gpg(home, "--export")
-    finally:
-        run(Command(("gpgconf", "--homedir", str(home), "--kill", "all"), timeout=_GPG_SECONDS), check=False)
-        shutil.rmtree(home, ignore_errors=True)
+    home = draft / "gpg"
+    home.mkdir(mode=0o700)
+    # gpg sees its home by a short name: its agent's socket lies there, and a socket's path has at most 107 bytes.
+    with tempfile.TemporaryDirectory(prefix="ropewalk-gpg-") as directory:
+        short = Path(directory) / "home"
+        short.symlink_to(home.absolute())
+        try:
+            # An empty passphrase from standard input, as no secret may stand among arguments.
+            words = (f"Ropewalk {generation} images", "ed25519", "sign", "never")
+            _gpg(short, "--passphrase-fd", "0", "--quick-gen-key", *words)
+            secret = _gpg(short, "--passphrase-fd", "0", "--export-secret-keys")
+            certificate = _gpg(short, "--export")
+        finally:
+            run(Command(("gpgconf", "--homedir", str(short), "--kill", "all"), timeout=_GPG_SECONDS), check=False)
+    shutil.rmtree(home)
     atomic.write_bytes(draft / _OPENPGP_PRIVATE, secret, _PRIVATE_MODE)
     atomic.write_bytes(draft / _OPENPGP_PUBLIC, certificate)
     atomic.write_text(draft / _OPENPGP_ARMOURED, str(Cert.from_bytes(certificate)))
@@ -193,7 +199,7 @@ def _read(directory: Path, generation: Generation, name: str) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        hint = f"make them once: ropewalk keys new {generation}"
+        hint = "make them once: ropewalk keys new"
         raise KeysMissing(f"no signing keys of generation {generation}", where=str(path), hint=hint) from None
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from kit.images import add_files, add_image, digest, opaque, owners, stanza, status, whiteout
 from ropewalk.debian import parse_status
 from ropewalk.errors import InputError
-from ropewalk.inventory.read import LayerPackages, is_database, owned, read_packages, read_release
+from ropewalk.inventory.read import LayerFacts, is_database, owned, read_packages, read_release
 from ropewalk.oci.layer import TarItem
 from ropewalk.oci.model import Entry, EntryType, Image, Layer
 from ropewalk.oci.store import Store
@@ -128,6 +128,15 @@ def test_the_release_is_read(store: Store, files: dict[str, bytes], expected: tu
     assert read_release(store, add_image(store, add_files(store, files))) == expected
 
 
+def test_an_upper_layer_decides_on_the_release(store: Store) -> None:
+    low = add_files(store, {"usr/lib/os-release": RELEASE, "etc/os-release": b"ID=old\n"})
+    link = store.add_layer([TarItem(Entry("etc/os-release", EntryType.SYMLINK, 0o777, link="../usr/lib/os-release"))])
+    bare = store.add_layer([whiteout("etc"), whiteout("usr")])
+    assert read_release(store, add_image(store, low)) == ("old", "")
+    assert read_release(store, add_image(store, low, link)) == ("debian", "bookworm")
+    assert read_release(store, add_image(store, low, link, bare)) == ("", "")
+
+
 PACKAGES = st.dictionaries(st.sampled_from(["aa", "bb", "cc"]), st.sampled_from(["1", "2"]))
 STACKS = st.lists(st.tuples(PACKAGES, st.booleans()), min_size=1, max_size=6)
 
@@ -139,7 +148,7 @@ def test_owners_follow_their_definition(stack: list[tuple[dict[str, str], bool]]
     named = []
     for index, (versions, reconcile) in enumerate(stack):
         text = status(*(f"{name}={version}" for name, version in versions.items()))
-        layers.append(LayerPackages(((STATUS, parse_status(text)),)))
+        layers.append(LayerFacts(((STATUS, parse_status(text)),)))
         kind = LayerKind.RECONCILE if reconcile and index else LayerKind.OWN
         named.append(OwnedLayer(digest(str(index)), f"line{index}", kind))
     found = owned(layers, named)

@@ -4,7 +4,10 @@ import io
 import tarfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from random import Random
+from typing import BinaryIO, cast
 
 import pytest
 from hypothesis import given
@@ -20,6 +23,12 @@ from ropewalk.oci.stream import Limits
 from ropewalk.oci.tar import LayerError
 
 CAPABILITY = bytes.fromhex("0100000200240000000000000000000000000000")
+
+
+def members(data: bytes) -> list[tarfile.TarInfo]:
+    """What Python's tarfile finds."""
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        return archive.getmembers()
 
 
 def consume(data: bytes, limits: Limits | None = None) -> list[Entry]:
@@ -57,7 +66,7 @@ def test_writes_in_one_order() -> None:
         whiteout("gone"),
         file("b/a"),
     ]
-    names = [info.name for info in tarfile.open(fileobj=io.BytesIO(tar_of(*items)))]
+    names = [info.name for info in members(tar_of(*items))]
     assert names == [".", ".wh.gone", "b", "b/.wh..wh..opq", "b/.wh.old", "b/a", "b/z", "b-c", "a"]
     assert tar_of(*items) == tar_of(*reversed(items))
 
@@ -74,7 +83,7 @@ def test_other_programs_find_owner_mode_and_link() -> None:
         symlink("l", "../x"),
         TarItem(Entry("null", EntryType.CHARACTER, 0o666, device=(1, 3))),
     )
-    found = {info.name: info for info in tarfile.open(fileobj=io.BytesIO(tar_of(*items)))}
+    found = {info.name: info for info in members(tar_of(*items))}
     x = found["x"]
     assert (x.mode, x.uid, x.gid, x.mtime, x.uname, x.gname) == (0o4755, 33, 44, 7, "", "")
     assert found["l"].linkname == "../x"
@@ -85,7 +94,7 @@ def test_file_capabilities_survive() -> None:
     entry = Entry("ping", EntryType.FILE, 0o755, xattrs=(("security.capability", CAPABILITY),))
     data = tar_of(TarItem(entry))
     assert read_all(data)[0][0].xattrs == (("security.capability", CAPABILITY),)
-    (info,) = tarfile.open(fileobj=io.BytesIO(data))
+    (info,) = members(data)
     assert info.pax_headers["SCHILY.xattr.security.capability"].encode(errors="surrogateescape") == CAPABILITY
 
 
@@ -139,7 +148,7 @@ def test_bytes_after_the_end_mark_do_not_matter() -> None:
 
 
 @pytest.mark.parametrize(
-    "limits", [Limits(entries=3), Limits(bytes=5000), Limits(path=5)], ids=["entries", "bytes", "path"]
+    "limits", [Limits(entries=3), Limits(bytes=5000), Limits(path=4)], ids=["entries", "bytes", "path"]
 )
 def test_limits_hold(limits: Limits) -> None:
     data = tar_of(*(file(f"name{n}", b"x" * 600) for n in range(5)))
@@ -195,22 +204,24 @@ def test_a_pipe_gives_as_much_as_its_entry_says() -> None:
             tar_of(TarItem(replace(entry, size=wrong), lambda: Piped(b"abc")))
 
 
-def test_a_big_file_is_streamed() -> None:
-    class Zeros(io.RawIOBase):
-        left = 9 << 30
+class Endless(io.RawIOBase):
+    """A content of nine gigabytes that is never made."""
 
-        def read(self, size: int = -1) -> bytes:
-            # One answer of a gigabyte's worth of header arithmetic is enough: the content itself is never made.
-            raise OSError(f"asked for {size}")
+    def read(self, size: int = -1) -> bytes:
+        raise OSError(f"asked for {size}")
 
-        def seekable(self) -> bool:
-            return False
+    def seekable(self) -> bool:
+        return False
 
-    entry = Entry("big", EntryType.FILE, size=9 << 30)
+
+def test_a_big_file_is_read_in_pieces() -> None:
     out = io.BytesIO()
     with pytest.raises(OSError, match="asked for 1048576"):
-        write_tar([TarItem(entry, Zeros)], out)  # type: ignore[list-item,arg-type]
-    info = tarfile.TarInfo.fromtarfile(tarfile.open(fileobj=io.BytesIO(out.getvalue() + bytes(1024))))
+        write_tar([TarItem(Entry("big", EntryType.FILE, size=9 << 30), lambda: cast("BinaryIO", Endless()))], out)
+    out.seek(0)
+    with tarfile.open(fileobj=out, mode="r:") as archive:
+        info = archive.next()
+    assert info is not None
     assert info.size == 9 << 30
 
 
@@ -257,10 +268,10 @@ def above(path: str) -> Iterator[str]:
 
 
 @given(layers(), st.randoms(use_true_random=False))
-def test_what_is_written_is_read_back(layer: list[tuple[Entry, bytes]], random: object) -> None:
-    items = [TarItem(entry, lambda content=content: io.BytesIO(content)) for entry, content in layer]  # type: ignore[misc]
+def test_what_is_written_is_read_back(layer: list[tuple[Entry, bytes]], random: Random) -> None:
+    items = [TarItem(entry, partial(io.BytesIO, content)) for entry, content in layer]
     data = tar_of(*items)
-    random.shuffle(items)  # type: ignore[attr-defined]
+    random.shuffle(items)
     out = io.BytesIO()
     index = write_tar(items, out)
     assert out.getvalue() == data
@@ -309,9 +320,10 @@ def test_zstd_is_told_to_be_another_compression(tmp_path: Path) -> None:
 def test_a_bomb_stops_at_the_limit(tmp_path: Path) -> None:
     path = tmp_path / "bomb"
     path.write_bytes(gzip.compress(bytes(50 << 20)))
-    with open_blob(path, LAYER_GZIP, Limits(bytes=1 << 20)) as stream, pytest.raises(LayerError, match="more than"):
-        while stream.read(1 << 16):
-            pass
+    with open_blob(path, LAYER_GZIP, Limits(bytes=1 << 20)) as stream:
+        assert stream.read(1 << 19) == bytes(1 << 19)
+        with pytest.raises(LayerError, match="more than"):
+            stream.read()
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "no gzip"])

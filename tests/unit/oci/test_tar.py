@@ -44,7 +44,8 @@ def test_what_is_encoded_is_decoded(header: tar.Header) -> None:
 @given(headers)
 def test_tarfile_reads_what_is_encoded(header: tar.Header) -> None:
     stream = io.BytesIO(tar.encode(header) + bytes(1024))
-    info = tarfile.open(fileobj=stream, mode="r:").next()
+    with tarfile.open(fileobj=stream, mode="r:") as archive:
+        info = archive.next()
     assert info is not None
     assert info.name.encode(errors="surrogateescape") == header.name
     assert info.linkname.encode(errors="surrogateescape") == header.link

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from kit.images import digest, parent, recipe, record
+from kit.images import parent, recipe, record
 from ropewalk.errors import InputError
 from ropewalk.plan.decide import Action, decide, installs_packages, selected
 from ropewalk.plan.known import Known, Observed, Unverified
@@ -244,4 +244,12 @@ def test_a_service_is_judged_like_a_production_image() -> None:
     web = recipe("web", "bookworm", generation=Generation.SERVICE)
     observed = Observed(out(BASE_1, BASE_2, record(web, BASE_1)))
     assert decide((BASE, web), observed, NEW).entries[1].reasons == ("parent rebuilt: bookworm",)
-    assert digest("x") != digest("y")
+
+
+def test_what_only_the_registry_has_is_named_for_fetching() -> None:
+    away = tuple(Known(one, here=False, published=True) for one in (BASE_1, GCC_1))
+    base, gcc, hello = decide(TREE, Observed(away)).entries
+    assert (base.fetch, gcc.fetch, hello.fetch) == ((), (), (BASE_1, GCC_1))
+    base, gcc, _ = decide(TREE, Observed(away), NEW).entries
+    assert (base.fetch, gcc.fetch) == ((BASE_1,), (GCC_1, BASE_1))
+    assert decide(TREE, Observed(out(BASE_1, GCC_1))).entries[2].fetch == ()

@@ -62,6 +62,10 @@ def test_ports_are_kept_where_they_fit() -> None:
     assert embedded.choose(other, kept) == other
 
 
+def test_an_address_that_is_gone_is_not_kept() -> None:
+    assert embedded.choose(None, embedded.parse_listen("192.0.2.7:5000")) == embedded.parse_listen("127.0.0.1")
+
+
 def test_a_given_port_that_is_taken_is_an_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -53,7 +53,7 @@ def test_keys_are_never_overwritten(tmp_path: Path) -> None:
 def test_missing_keys_name_the_command(tmp_path: Path) -> None:
     with pytest.raises(KeysMissing, match="no signing keys of generation base") as caught:
         load(tmp_path, Generation.BASE)
-    assert caught.value.hint == "make them once: ropewalk keys new base"
+    assert caught.value.hint == "make them once: ropewalk keys new"
     assert public(tmp_path) == ()
 
 
@@ -65,10 +65,18 @@ def test_secrets_are_not_shown(tmp_path: Path) -> None:
 
 
 def test_a_draft_that_a_dead_run_left_is_no_generation(tmp_path: Path) -> None:
-    (tmp_path / ".new-abc").mkdir()
+    (tmp_path / ".new-abc" / "gpg").mkdir(parents=True)
     assert public(tmp_path) == ()
     made = new_keys(tmp_path, Generation.BASE)
     assert public(tmp_path) == (made,)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "base"]
+
+
+def test_a_long_path_is_no_obstacle_to_gpg(tmp_path: Path) -> None:
+    deep = tmp_path / ("x" * 120) / "keys"
+    assert public(deep) == ()
+    made = new_keys(deep, Generation.BASE)
+    assert public(deep) == (made,)
 
 
 @pytest.mark.parametrize(
