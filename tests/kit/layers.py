@@ -10,13 +10,13 @@ from ropewalk.oci.store import Store
 AMD64 = Platform("linux", "amd64")
 
 
-def file(path: str, content: bytes = b"", mode: int = 0o644, uid: int = 0, gid: int = 0, mtime: int = 0) -> TarItem:
+def file(path: str, content: bytes = b"", mode: int = 0o644, *, uid: int = 0, gid: int = 0, mtime: int = 0) -> TarItem:
     """A file."""
     entry = Entry(path, EntryType.FILE, mode, uid, gid, len(content), mtime=mtime)
     return TarItem(entry, lambda: io.BytesIO(content))
 
 
-def directory(path: str, mode: int = 0o755, uid: int = 0, gid: int = 0, mtime: int = 0) -> TarItem:
+def directory(path: str, mode: int = 0o755, *, uid: int = 0, gid: int = 0, mtime: int = 0) -> TarItem:
     """A directory."""
     return TarItem(Entry(path, EntryType.DIRECTORY, mode, uid, gid, mtime=mtime))
 

@@ -28,7 +28,7 @@ verb=$1
 case $verb in
 run | create)
     shift
-    set -- "$verb" --pull=never --network=host "$@"
+    set -- "$verb" --pull=never --network=host --cgroup-parent={cgroup} "$@"
     ;;
 build | login | logout | pull | push | search)
     echo "docker $verb: a test may not; it runs what was built" >&2
@@ -110,22 +110,23 @@ def _run_variant(shop: Workshop, test: VariantTest, order: Order, log: Path) -> 
 def _run_framed(shop: Workshop, argv: tuple[str, ...], directory: Path | None, log: Path) -> bool:
     place = shop.scratch("test")
     try:
-        write_docker(place / "docker", storage.storage_options(shop.settings))
+        write_docker(place / "docker", storage.storage_options(shop.settings), storage.cgroup(shop.settings))
         command = framed(argv, place, directory, dict(storage.environment(shop.settings)))
         return run(command, log=log, check=False).returncode == 0
     finally:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def write_docker(path: Path, options: tuple[str, ...]) -> None:
+def write_docker(path: Path, options: tuple[str, ...], cgroup: str) -> None:
     """Write the program that a test calls ``docker``.
 
     Args:
         path: Where.
         options: podman's global options.
+        cgroup: The control group below which containers run.
     """
     words = " ".join("'" + word.replace("'", "'\\''") + "'" for word in options)
-    path.write_text(_DOCKER.replace("{options}", words), encoding="utf-8")
+    path.write_text(_DOCKER.replace("{options}", words).replace("{cgroup}", cgroup), encoding="utf-8")
     path.chmod(0o755)
 
 

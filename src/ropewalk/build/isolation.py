@@ -95,7 +95,9 @@ def works(settings: Settings, candidate: Isolation) -> bool:
         (context / "probe").write_bytes(Path(program).read_bytes())
         (context / "probe").chmod(0o755)
         command = storage.buildah(apart, "bud", *build_options(apart, candidate), "--tag", "probe", str(context))
-        return run(command, check=False).returncode == 0
+        done = run(command, check=False)
+        storage.clean(apart)
+    return done.returncode == 0
 
 
 def build_options(settings: Settings, chosen: Isolation) -> tuple[str, ...]:

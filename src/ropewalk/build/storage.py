@@ -1,7 +1,10 @@
 """Where buildah and podman keep their things: settings of our own, none of the host's, and cleaning after a dead run."""
 
 import hashlib
+import os
 import shutil
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from ropewalk import atomic
@@ -35,8 +38,16 @@ def run_root(settings: Settings) -> Path:
 
     podman takes at most 50 characters for it, and a state directory may have a longer name.
     """
-    name = hashlib.sha256(str(settings.state.absolute()).encode()).hexdigest()[:12]
-    return Path("/run/ropewalk") / name
+    return Path("/run/ropewalk") / _short_name(settings)
+
+
+def cgroup(settings: Settings) -> str:
+    """Return the control group below which test containers run, so that what they leave is known to be ours."""
+    return f"/ropewalk-{_short_name(settings)}"
+
+
+def _short_name(settings: Settings) -> str:
+    return hashlib.sha256(str(settings.state.absolute()).encode()).hexdigest()[:12]
 
 
 def prepare(settings: Settings, runtime: str) -> None:
@@ -46,6 +57,7 @@ def prepare(settings: Settings, runtime: str) -> None:
         settings: Where the state is.
         runtime: The OCI runtime's name: ``runc`` or ``crun``.
     """
+    settings.scratch.mkdir(parents=True, exist_ok=True)
     texts = {
         "containers.conf": _CONTAINERS_CONF.format(runtime=runtime, tmp=run_root(settings) / "libpod"),
         "registries.conf": _REGISTRIES_CONF,
@@ -118,7 +130,17 @@ def clean(settings: Settings) -> None:
     """
     for left in (settings.scratch, run_root(settings), root(settings) / "libpod"):
         shutil.rmtree(left, ignore_errors=True)
-    settings.scratch.mkdir(parents=True, exist_ok=True)
     containers = root(settings) / "overlay-containers" / "containers.json"
     if containers.exists() and containers.read_bytes().strip() not in {b"", b"[]", b"null"}:
-        run(buildah(settings, "rm", "--all"), check=False)
+        run(replace(buildah(settings, "rm", "--all"), environment=()), check=False)
+        shutil.rmtree(run_root(settings), ignore_errors=True)
+    _drop_cgroups(cgroup(settings))
+
+
+def _drop_cgroups(name: str) -> None:
+    """Remove empty control groups of tests, in every hierarchy (cgroups(7))."""
+    mounted = Path("/sys/fs/cgroup")
+    for top in (*mounted.glob(name.removeprefix("/")), *mounted.glob(f"*/{name.removeprefix('/')}")):
+        for directory, _, _ in os.walk(top, topdown=False):
+            with suppress(OSError):
+                Path(directory).rmdir()

@@ -8,9 +8,11 @@ from ropewalk.cli.output import Format, FormatOption, print_json, print_line, pr
 from ropewalk.cli.plan import ForceOption, SelectOption, make_plan
 from ropewalk.cli.session import DirectoriesArgument, OfflineOption, RegistryOption, Session, ViewOption
 from ropewalk.errors import Exit
+from ropewalk.events import step
 
 if TYPE_CHECKING:
     from ropewalk.build import Outcome
+    from ropewalk.oci import RegistryClient
     from ropewalk.recipe import BuildRecord
 
 
@@ -44,9 +46,11 @@ def build(
     used = session.view(view)
     with session.client(offline=offline, registry=registry) as client:
         made = make_plan(session, recipes, client, view=used.id, select=select, force=tuple(force or ()))
-    wanted = {Action.BUILD, Action.REFRESH} if renew else {Action.BUILD}
-    todo = [entry for entry in made.entries if entry.action in wanted]
-    refused = [entry for entry in made.entries if entry.action is Action.REFUSED]
+        wanted = (Action.BUILD, Action.REFRESH) if renew else (Action.BUILD,)
+        todo = made.of(*wanted)
+        if client is not None:
+            fetch(session, client, {record for entry in todo for record in entry.fetch})
+    refused = made.of(Action.REFUSED)
     outcomes: tuple[Outcome, ...] = ()
     if todo:
         with session.workshop() as shop:
@@ -61,6 +65,25 @@ def build(
         raise typer.Exit(Exit.FAILED)
     if refused:
         raise typer.Exit(Exit.REFUSED)
+
+
+def fetch(session: Session, client: "RegistryClient", records: "set[BuildRecord]") -> None:
+    """Fetch parents that only the registry has, and keep their records, which verified attestations gave.
+
+    Args:
+        session: The run.
+        client: The registry.
+        records: The images.
+    """
+    from ropewalk.publish import fetch_image
+
+    for record in sorted(records, key=lambda record: record.reference):
+        with step(session.listener, record.reference, "fetch"):
+            path = record.repository.partition("/")[2]
+            fetch_image(client, path, record.digest, session.store())
+            session.store().tag(record.reference, record.digest)
+            session.book().save(record)
+            enter(session, record)
 
 
 def enter(session: Session, record: "BuildRecord") -> None:

@@ -18,11 +18,15 @@ def new(
         list[Generation] | None, typer.Argument(help="Generations; all by default.", show_default=False)
     ] = None,
 ) -> None:
-    """Make a cosign key (ECDSA P-256) and an OpenPGP key for each generation. Never overwrites one."""
-    from ropewalk.trust import new_keys
+    """Make a cosign key (ECDSA P-256) and an OpenPGP key for each generation. Never overwrites one.
+
+    Without arguments it makes those that are not there yet.
+    """
+    from ropewalk.trust import new_keys, public
 
     session: Session = context.obj
-    for generation in generations or list(Generation):
+    there = {key.generation for key in public(session.settings.keys)}
+    for generation in generations or [generation for generation in Generation if generation not in there]:
         new_keys(session.settings.keys, generation)
     list_keys(context, Format.TEXT)
 

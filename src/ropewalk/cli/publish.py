@@ -42,7 +42,6 @@ def publisher(session: Session, registry: str | None) -> "Iterator[Callable[[Bui
             image = store.load(record.digest)
             if image is None:
                 raise InputError("is not in the store", where=record.reference, hint="build it again")
-            newest = [other for other in book if other.repository == record.repository]
             return publish_image(
                 image,
                 record,
@@ -51,7 +50,7 @@ def publisher(session: Session, registry: str | None) -> "Iterator[Callable[[Bui
                 keys=load(session.settings.keys, record.generation),
                 lookaside=session.settings.registry / "lookaside",
                 book=book,
-                latest=newest[-1].digest == record.digest,
+                latest=True,
                 now=session.now(),
                 listener=session.listener,
             )

@@ -12,7 +12,7 @@ from ropewalk.errors import Exit
 
 if TYPE_CHECKING:
     from ropewalk.recipe import BuildRecord
-    from ropewalk.refresh import RefreshReport
+    from ropewalk.refresh import RefreshReport, RefreshRow
 
 
 def refresh(
@@ -56,9 +56,9 @@ def refresh(
         raise typer.Exit(Exit.FAILED)
 
 
-def _print_plan(rows: "tuple[object, ...]", view: str, output: Format) -> None:
+def _print_plan(rows: "tuple[RefreshRow, ...]", view: str, output: Format) -> None:
     fields = ("name", "from", "how", "reason")
-    table = [{field: str(getattr(row, {"from": "old"}.get(field, field))) for field in fields} for row in rows]
+    table = [{"name": row.name, "from": row.old, "how": row.how, "reason": row.reason} for row in rows]
     if output is Format.JSON:
         print_json({"view": view, "images": table})
     else:
@@ -66,37 +66,31 @@ def _print_plan(rows: "tuple[object, ...]", view: str, output: Format) -> None:
 
 
 def _print(report: "RefreshReport", output: Format) -> None:
-    rows = [
-        {
-            "name": row.name,
-            "from": row.old,
-            "to": row.new,
-            "how": row.how,
-            "reason": row.reason,
-            "seconds": round(row.seconds, 2),
-            "bytes_pushed": row.bytes_pushed,
-            "proven": row.proven,
-            "error": row.error,
-        }
-        for row in report.images
-    ]
     if output is Format.JSON:
-        print_json({"view": report.view, "images": rows})
+        print_json({"view": report.view, "images": [_row(row) for row in report.images]})
         return
     print_table(
         ("image", "to", "how", "seconds", "pushed", "reason"),
         (
-            (
-                row["name"],
-                row["to"] or "",
-                row["how"],
-                row["seconds"],
-                human_size(row["bytes_pushed"]),
-                row["error"] or row["reason"],
-            )
-            for row in rows
+            (row.name, row.new, row.how, f"{row.seconds:.1f}", human_size(row.bytes_pushed), row.error or row.reason)
+            for row in report.images
         ),
         right=("seconds", "pushed"),
     )
-    done = sum(row["how"] != "unchanged" for row in rows)
-    print_line(f"{done} of {len(rows)} renewed; view {report.view}" if done else f"nothing to do; view {report.view}")
+    done = sum(row.how != "unchanged" for row in report.images)
+    words = f"{done} of {len(report.images)} renewed" if done else "nothing to do"
+    print_line(f"{words}; view {report.view}")
+
+
+def _row(row: "RefreshRow") -> dict[str, object]:
+    return {
+        "name": row.name,
+        "from": row.old,
+        "to": row.new,
+        "how": row.how,
+        "reason": row.reason,
+        "seconds": round(row.seconds, 2),
+        "bytes_pushed": row.bytes_pushed,
+        "proven": row.proven,
+        "error": row.error or None,
+    }

@@ -381,7 +381,7 @@ def _is_json_object(data: bytes) -> bool:
 def _tags_in(answer: Answer) -> tuple[str, ...]:
     try:
         return tuple(str(tag) for tag in json.loads(answer.content)["tags"] or ())
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         where = answer.url
         raise RegistryNotFound("is no list of tags", where=where, hint="check the registry's address") from error
 

@@ -174,6 +174,7 @@ class _Reader:
         self._path = path
         self._seen = 0
         self._open: set[int] = set()
+        self._flat: set[int] = set()
 
     def read(self, node: yaml.Node, name: str, line: int | None = None) -> Node:
         self._seen += 1
@@ -195,32 +196,42 @@ class _Reader:
             return self._mapping(node, name)
         if isinstance(node, yaml.SequenceNode):
             return tuple(self.read(item, f"{name}[{index}]") for index, item in enumerate(node.value))
-        return self._loader.construct_object(node)
+        try:
+            return self._loader.construct_object(node)
+        except ValueError as error:  # it looks like a date or a number and is none: 2026-02-31
+            where = f"{self._path}:{node.start_mark.line + 1}"
+            raise InputError(f"`{node.value}` is no value: {error}", where=where, hint="put it in quotes") from error
 
     def _mapping(self, node: yaml.MappingNode, name: str) -> dict[Hashable, Node]:
-        own: dict[Hashable, int] = {}
-        for key_node, _ in node.value:
-            key, line = self._key(key_node), key_node.start_mark.line + 1
-            if key in own and key_node.tag != _MERGE:
-                raise InputError(
-                    f"the key `{key}` stands twice (first in line {own[key]})",
-                    where=f"{self._path}:{line}",
-                    hint="keep one of them",
-                )
-            own[key] = line
-        self._loader.flatten_mapping(node)
+        if id(node) not in self._flat:
+            self._check_twice(node)
+            self._loader.flatten_mapping(node)
+            self._flat.add(id(node))
         found: dict[Hashable, Node] = {}
         for key_node, value_node in node.value:
             key = self._key(key_node)
             found[key] = self.read(value_node, f"{name}.{key}".lstrip("."), key_node.start_mark.line + 1)
         return found
 
+    def _check_twice(self, node: yaml.MappingNode) -> None:
+        own: dict[Hashable, int] = {}
+        for key_node, _ in node.value:
+            if key_node.tag == _MERGE:
+                continue
+            key, line = self._key(key_node), key_node.start_mark.line + 1
+            if key in own:
+                raise InputError(
+                    f"the key `{key}` stands twice (first in line {own[key]})",
+                    where=f"{self._path}:{line}",
+                    hint="keep one of them",
+                )
+            own[key] = line
+
     def _key(self, node: yaml.Node) -> Hashable:
         if not isinstance(node, yaml.ScalarNode):
-            raise InputError(
-                "a key must be a plain word", where=f"{self._path}:{node.start_mark.line + 1}", hint="put it in quotes"
-            )
-        key: Hashable = self._loader.construct_object(node)
+            where = f"{self._path}:{node.start_mark.line + 1}"
+            raise InputError("a key must be a plain word", where=where, hint="put it in quotes")
+        key: Hashable = self._value(node, "")
         return key
 
 
@@ -259,7 +270,5 @@ def parse(data: bytes, path: Path) -> Node:
         where = f"{path}:{mark.line + 1}" if mark else str(path)
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise InputError(f"is no YAML: {problem}", where=where, hint="mend the line") from error
-    except ValueError as error:  # a scalar that looks like a date or a number and is none: 2026-02-31
-        raise InputError(f"holds a value that is none: {error}", where=str(path), hint="put it in quotes") from error
     finally:
         loader.dispose()

@@ -158,7 +158,7 @@ def layers(draw: st.DrawFn) -> list[TarItem]:
     chosen = draw(st.lists(all_paths, max_size=6, unique=True))
     inner = {"/".join(path.split("/")[:n]) for path in chosen for n in range(1, path.count("/") + 1)}
     made = [directory(path) for path in inner]
-    made += [draw(st.sampled_from((file, directory)))(path) for path in chosen if path not in inner]
+    made += [file(path) if draw(st.booleans()) else directory(path) for path in chosen if path not in inner]
     made += [whiteout(path) for path in draw(st.lists(all_paths, max_size=2, unique=True))]
     made += [opaque(path) for path in draw(st.lists(st.sampled_from(sorted(inner)), max_size=1))] if inner else []
     plain = {item.entry.path for item in made if item.entry.type is EntryType.FILE}

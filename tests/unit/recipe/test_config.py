@@ -106,7 +106,7 @@ def test_faults_name_file_line_and_remedy(tmp_path: Path, text: str, line: int, 
 
 
 def test_an_address_is_no_registry_name(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="`https://r.example.org` is an address") as caught:
+    with pytest.raises(InputError, match=r"`https://r\.example\.org` is an address") as caught:
         read(tmp_path, "registry: https://r.example.org\n")
     assert "ropewalk.endpoint" in caught.value.hint
 

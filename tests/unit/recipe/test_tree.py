@@ -1,0 +1,125 @@
+from pathlib import Path
+
+import pytest
+
+from kit.recipes import BASE, REGISTRY, TODAY, changelog, config, load, production, service, write
+from ropewalk.errors import InputError
+from ropewalk.recipe import Generation, load_config, load_tree
+
+EXAMPLES = Path(__file__).parents[3] / "examples"
+SERVICE = f"version: v4\nbase: {REGISTRY}/a\nvariants: {{production: {{}}}}\n"
+
+
+def test_recipes_of_all_generations_by_directory(tmp_path: Path) -> None:
+    files = service("web", SERVICE) | production("z/a", "1-1", "FROM scratch\n") | {"b/base.yaml": BASE}
+    files["z/a/changelog"] = changelog("a", "1-1")
+    assert [(r.generation.value, r.name) for r in load(tmp_path, files)] == [
+        ("base", "bookworm"),
+        ("service", "web"),
+        ("production", "a"),
+    ]
+
+
+def test_directories_in_the_given_order_and_each_recipe_once(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        {
+            f"{top}/{name}": text
+            for top in ("one", "two")
+            for name, text in production(top, "1", "FROM scratch\n").items()
+        },
+    )
+    directories = [tmp_path / "two", tmp_path, tmp_path / "one/one"]
+    assert [recipe.name for recipe in load_tree(directories, config(tmp_path)).recipes] == ["two", "one"]
+
+
+def test_half_a_recipe_is_left_out_with_a_warning(tmp_path: Path) -> None:
+    write(tmp_path / "t", {"a/Dockerfile.template": "", "b/changelog": "", "c/.git/changelog": ""})
+    loaded = load_tree([tmp_path / "t"], config(tmp_path))
+    assert loaded.recipes == ()
+    assert loaded.warnings == (
+        f"{tmp_path}/t/a: left out: it has a Dockerfile.template but no changelog",
+        f"{tmp_path}/t/b: left out: it has a changelog but no Dockerfile.template",
+    )
+
+
+def test_warnings_of_templates_are_passed_on(tmp_path: Path) -> None:
+    write(tmp_path / "t", production("a", "1", 'FROM scratch\nUSER {{ "flink" | uid }}\n'))
+    (warning,) = load_tree([tmp_path / "t"], config(tmp_path)).warnings
+    assert warning.startswith(f"{tmp_path}/t/a/Dockerfile.template: no uid is known for the user `flink`")
+
+
+def test_a_name_twice_names_both_directories(tmp_path: Path) -> None:
+    files = production("a", "1", "FROM scratch\n")
+    files |= {"b/Dockerfile.template": "FROM scratch\n", "b/changelog": changelog("a", "2")}
+    with pytest.raises(InputError) as caught:
+        load(tmp_path, files)
+    assert str(caught.value) == f"{tmp_path}/tree/b: `a` is also the name of {tmp_path}/tree/a"
+
+
+def test_a_base_and_a_production_image_of_one_name(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="`bookworm` is also the name of"):
+        load(tmp_path, production("bookworm", "1", "FROM scratch\n") | {"b/base.yaml": BASE})
+
+
+@pytest.mark.parametrize(
+    ("files", "error"),
+    [
+        ({"a/base.yaml": BASE, "a/blubber.yaml": SERVICE}, "a: base.yaml and blubber.yaml stand in one directory"),
+        ({"a/blubber.yaml": SERVICE}, "a: the service has no changelog"),
+        ({"a/changelog": "x\n", "a/Dockerfile.template": ""}, "a/changelog:1: is no changelog heading"),
+    ],
+)
+def test_faults(tmp_path: Path, files: dict[str, str], error: str) -> None:
+    with pytest.raises(InputError) as caught:
+        load(tmp_path, files)
+    assert str(caught.value) == f"{tmp_path}/tree/{error}"
+
+
+def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="there is no such directory"):
+        load_tree([tmp_path / "none"], config(tmp_path))
+
+
+def test_a_base_image_entry_that_is_no_reference(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"config\.yaml: `base_images` has `r/A:1`"):
+        load(tmp_path, production("a", "1", "FROM scratch\n"), "base_images: ['r/A:1']\n")
+
+
+def test_a_link_may_lead_elsewhere_in_the_repository(tmp_path: Path) -> None:
+    """The tree is the repository of the config file, not the directory that was given."""
+    root = tmp_path / "repository"
+    files = {"images/" + name: text for name, text in production("a", "1", "FROM scratch\n").items()}
+    write(root, {**files, "config.yaml": f"registry: {REGISTRY}\n", ".git/HEAD": "", "shared/run.sh": "x"})
+    (root / "images/a/run.sh").symlink_to("../../shared/run.sh")
+    (recipe,) = load_tree([root / "images"], load_config(root / "config.yaml", None)).recipes
+    assert "run.sh" in {file.path for file in recipe.context}
+    (root / ".git/HEAD").unlink()
+    (root / ".git").rmdir()
+    with pytest.raises(InputError, match="the link leads out of the tree"):
+        load_tree([root / "images"], load_config(root / "config.yaml", None))
+
+
+def test_foreign_parents_are_judged_on_the_given_day(tmp_path: Path) -> None:
+    allowed = "ropewalk: {foreign: [{image: 'debian:12', reason: r, contact: c, expires: 2026-01-15}]}\n"
+    files = production("a", "1", "FROM debian:12\n")
+    (recipe,) = load(tmp_path, files, allowed)
+    assert [parent.name for parent in recipe.parents] == [None]
+    with pytest.raises(InputError, match="was allowed until 2026-01-15 only"):
+        load_tree([tmp_path / "tree"], load_config(tmp_path / "config.yaml", None), TODAY.replace(day=16))
+
+
+def test_the_examples() -> None:
+    examples = load_config(EXAMPLES / "tree/config.yaml", None)
+    loaded = load_tree([EXAMPLES / "tree", EXAMPLES / "services"], examples)
+    assert loaded.warnings == ()
+    assert [(r.name, r.generation, [(p.name, p.role.value) for p in r.parents]) for r in loaded.recipes] == [
+        ("bookworm", Generation.BASE, []),
+        ("gcc", Generation.PRODUCTION, [("bookworm", "final")]),
+        ("hello", Generation.PRODUCTION, [("bookworm", "final"), ("gcc", "build")]),
+        ("nginx", Generation.PRODUCTION, [("bookworm", "final")]),
+        ("python3", Generation.PRODUCTION, [("bookworm", "final")]),
+        ("python-web", Generation.SERVICE, [("python3", "final")]),
+        ("static-site", Generation.SERVICE, [("nginx", "final")]),
+    ]
+    assert all(recipe.test for recipe in loaded.recipes)
