@@ -1,6 +1,10 @@
-"""A small tree with children that a rebase takes, and some that it must not take; written for one refresh."""
+"""A small tree on a real base image: children that a rebase takes, and some that it must not take."""
 
+from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
+
+from ropewalk.recipe import Recipe, load_config, load_tree
 
 REGISTRY = "registry.example.org"
 _CONFIG = f"""\
@@ -10,12 +14,12 @@ known_uid_mappings: {{root: 0, www-data: 33, nobody: 65534}}
 """
 _BASE = """\
 name: bookworm
-version: 12-1
+version: {version}
 suites: [bookworm, bookworm-updates, bookworm-security]
 components: [main]
-packages: []
-env: {LANG: C.UTF-8}
-labels: {}
+packages: [{packages}]
+env: {{LANG: C.UTF-8}}
+labels: {{}}
 """
 _CHANGELOG = """\
 {name} (1) wikimedia; urgency=medium
@@ -26,21 +30,24 @@ _CHANGELOG = """\
 """
 
 
-def write_tree(into: Path, images: dict[str, str]) -> tuple[Path, Path]:
-    """Write a base image's recipe and production images.
+def write_tree(into: Path, version: str, packages: str, images: Mapping[str, str]) -> dict[str, Recipe]:
+    """Write a base image's recipe and production images, and read them.
 
     Args:
-        into: Where.
-        images: Name -> Dockerfile template.
+        into: Where; what is there is written anew.
+        version: The base's version.
+        packages: What the base has beside the essential packages, by commas.
+        images: Name -> Dockerfile, ``FROM`` included; ``@`` stands for the registry and a slash.
 
     Returns:
-        The config file and the directory with the recipes.
+        The recipes by name.
     """
-    files = {"config.yaml": _CONFIG, "tree/bases/bookworm/base.yaml": _BASE}
-    for name, template in images.items():
-        files[f"tree/images/{name}/Dockerfile.template"] = template
+    files = {"config.yaml": _CONFIG, "tree/bases/bookworm/base.yaml": _BASE.format(version=version, packages=packages)}
+    for name, dockerfile in images.items():
+        files[f"tree/images/{name}/Dockerfile.template"] = dockerfile.replace("@", f"{REGISTRY}/")
         files[f"tree/images/{name}/changelog"] = _CHANGELOG.format(name=name)
     for path, text in files.items():
         (into / path).parent.mkdir(parents=True, exist_ok=True)
         (into / path).write_text(text, encoding="utf-8")
-    return into / "config.yaml", into / "tree"
+    loaded = load_tree([into / "tree"], load_config(into / "config.yaml", None), date(2025, 7, 1))
+    return {recipe.name: recipe for recipe in loaded.recipes}

@@ -3,9 +3,8 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-_DEBIAN = "http://deb.debian.org/debian"
-_SECURITY = "http://deb.debian.org/debian-security"
-_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+from ropewalk.archive import DEBIAN_KEYRING, uri_of
+
 SOURCES = "etc/apt/sources.list.d/debian.sources"
 """Where an image names its suites (deb822 format, sources.list(5))."""
 
@@ -81,11 +80,6 @@ def base_files(suites: Sequence[str], components: Sequence[str]) -> tuple[SmallF
     )
 
 
-def public_uri(suite: str) -> str:
-    """Return the public archive that holds a suite: ``-security`` suites have one of their own."""
-    return _SECURITY if suite.endswith("-security") else _DEBIAN
-
-
 def debian_sources(suites: Sequence[str], components: Sequence[str]) -> str:
     """Write ``debian.sources``: a stanza an archive, the suites in the order given.
 
@@ -94,14 +88,14 @@ def debian_sources(suites: Sequence[str], components: Sequence[str]) -> str:
         components: ``main`` and others.
     """
     stanzas = []
-    for uri in dict.fromkeys(public_uri(suite) for suite in suites):
-        mine = " ".join(suite for suite in suites if public_uri(suite) == uri)
+    for uri in dict.fromkeys(uri_of(suite) for suite in suites):
+        mine = " ".join(suite for suite in suites if uri_of(suite) == uri)
         lines = (
             "Types: deb",
             f"URIs: {uri}",
             f"Suites: {mine}",
             f"Components: {' '.join(components)}",
-            f"Signed-By: {_KEYRING}",
+            f"Signed-By: {DEBIAN_KEYRING}",
         )
         stanzas.append("\n".join(lines) + "\n")
     return "\n".join(stanzas)

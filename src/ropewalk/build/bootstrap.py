@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from ropewalk.archive.view import View
-from ropewalk.build.aptfiles import SmallFile, base_files, public_uri
+from ropewalk.archive import View, uri_of
+from ropewalk.build.aptfiles import SmallFile, base_files
+from ropewalk.build.failure import telling
 from ropewalk.build.normalise import normalise
 from ropewalk.build.scan import scan
 from ropewalk.build.workshop import Workshop
@@ -59,7 +60,7 @@ def bootstrap_command(spec: BaseSpec, view: View, proxy: str, epoch: int, target
         '--customize-hook=chroot "$1" ldconfig',
         suites[0],
         str(target),
-        *(f"deb {public_uri(suite)} {suite} {components}" for suite in suites),
+        *(f"deb {uri_of(suite)} {suite} {components}" for suite in suites),
     )
     environment = (("SOURCE_DATE_EPOCH", str(epoch)), ("http_proxy", proxy), ("TMPDIR", str(target.parent)))
     return Command(argv, environment=environment, contained=True)
@@ -111,7 +112,7 @@ def bootstrapped(shop: Workshop, recipe: Recipe, view: View, epoch: int, log: Pa
         The normalised items of the image's one layer; their content is there during the ``with``.
 
     Raises:
-        CommandFailed: mmdebstrap failed; the log says why.
+        BuildFailed: mmdebstrap failed; the log says why.
         InputError: The recipe is no base recipe, or the view holds none of its suites.
     """
     spec = recipe.base
@@ -120,7 +121,9 @@ def bootstrapped(shop: Workshop, recipe: Recipe, view: View, epoch: int, log: Pa
     place = shop.scratch("root")
     try:
         target = place / "root"
-        run(bootstrap_command(spec, view, shop.proxy.url(view.id), epoch, target), log=log)
+        command = bootstrap_command(spec, view, shop.proxy.url(view.id), epoch, target)
+        with telling(recipe.reference, log):
+            run(command, log=log)
         files = base_files(spec.suites, spec.components)
         yield normalise(base_items(scan(target), files, epoch), {}, epoch)
     finally:

@@ -13,10 +13,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from ropewalk.archive.view import View
+from ropewalk.archive import View
 from ropewalk.build import hostpip, storage
 from ropewalk.build.aptfiles import SOURCES, within
 from ropewalk.build.containers import Stored, inspect, ld_cache, load_image, named, read_added_layer
+from ropewalk.build.failure import telling
 from ropewalk.build.isolation import build_options
 from ropewalk.build.normalise import APT_CONF, MOUNT, normalise, secrets
 from ropewalk.build.workshop import Workshop
@@ -52,6 +53,7 @@ class Order:
     """What is to be built.
 
     Attributes:
+        name: The line, for messages.
         dockerfile: The rendered Dockerfile.
         context: The build context.
         parents: Images by the reference that the Dockerfile names, the final one first.
@@ -60,6 +62,7 @@ class Order:
         epoch: SOURCE_DATE_EPOCH in seconds.
     """
 
+    name: str
     dockerfile: str
     context: tuple[ContextFile, ...]
     parents: Mapping[str, Image]
@@ -160,7 +163,7 @@ def run_dockerfile(shop: Workshop, order: Order, log: Path) -> Iterator[Added]:
         The own layer and the config; the layer's content is there during the ``with``.
 
     Raises:
-        CommandFailed: An instruction failed; the log says why.
+        BuildFailed: An instruction failed; the log says why.
     """
     tree = shop.store.tree(order.final) if order.final else {}
     ending = ending_for(tree)
@@ -214,7 +217,8 @@ def built(shop: Workshop, order: Order, name: str, log: Path, ending: Sequence[s
         arguments = _arguments(shop, order)
         (place / "Dockerfile").write_text(prepared(order.dockerfile, tuple(arguments), ending), encoding="utf-8")
         stack.enter_context(named(shop, name))
-        run(build_command(shop, place, name, arguments, volumes), log=log)
+        with telling(order.name, log):
+            run(build_command(shop, place, name, arguments, volumes), log=log)
         stored = inspect(shop, name)
         if stored is None:
             raise InputError("was built but is not there", where=name, hint=f"read {log}")

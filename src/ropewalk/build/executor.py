@@ -12,13 +12,13 @@ from ropewalk.archive import View
 from ropewalk.build.bootstrap import base_config, bootstrapped
 from ropewalk.build.containers import unload
 from ropewalk.build.dockerfile import Added, Order, run_dockerfile
+from ropewalk.build.failure import BuildFailed
 from ropewalk.build.imagetest import TestFailed, run_test
 from ropewalk.build.workshop import Workshop
 from ropewalk.errors import InputError, RopewalkError
 from ropewalk.events import Event, EventKind, step
 from ropewalk.oci import Image, Platform
 from ropewalk.plan import Action, Plan, PlanEntry, ancestors, edges, resolve
-from ropewalk.process import CommandFailed
 from ropewalk.recipe.recipe import Parent, ParentRole, Recipe
 from ropewalk.recipe.record import BuildRecord, How, LayerKind, OwnedLayer, ParentPin
 
@@ -82,7 +82,7 @@ def make_image(
         The image with the owners of its layers.
 
     Raises:
-        CommandFailed: A program failed; the log says why.
+        BuildFailed: An instruction or the bootstrap failed; the log says why.
         InputError: A parent is not in the store, or a recipe is wrong.
         TrustError: The archive gave something wrong.
     """
@@ -94,7 +94,7 @@ def make_image(
     final = next((pin for pin in parents if pin.role is ParentRole.FINAL), None)
     chosen = epoch if epoch is not None else recipe.epoch or 0
     below = images[final.reference] if final else None
-    order = Order(recipe.dockerfile, recipe.context, images, below, view, chosen)
+    order = Order(recipe.reference, recipe.dockerfile, recipe.context, images, below, view, chosen)
     with (
         _archive_errors(shop),
         step(shop.listener, recipe.reference, "build"),
@@ -141,7 +141,7 @@ def _archive_errors(shop: Workshop) -> Iterator[None]:
     shop.proxy.clear_errors()
     try:
         yield
-    except CommandFailed as failed:
+    except BuildFailed as failed:
         for error in shop.proxy.errors[:1]:
             raise error from failed
         raise

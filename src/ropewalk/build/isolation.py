@@ -88,7 +88,6 @@ def works(settings: Settings, candidate: Isolation) -> bool:
         place = Path(name)
         apart = Settings(place / "state")
         storage.prepare(apart, candidate.runtime or "runc")
-        apart.scratch.mkdir(parents=True)
         context = place / "context"
         context.mkdir()
         (context / "Dockerfile").write_text(_PROBE, encoding="utf-8")

@@ -9,10 +9,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from ropewalk import atomic
-from ropewalk.archive.pool import Pool
-from ropewalk.archive.proxy import ArchiveProxy
-from ropewalk.archive.upstream import Upstream
-from ropewalk.archive.view import ViewBook
+from ropewalk.archive import ArchiveProxy, Pool, Upstream, ViewBook
 from ropewalk.build import storage
 from ropewalk.build.hostpip import PipSettings, from_host, pip_files
 from ropewalk.build.isolation import Isolation, isolation

@@ -1,7 +1,7 @@
 """Tar headers, bytes in and bytes out: ustar with PAX records (POSIX.1-2001, "pax"); GNU's long names are only read.
 
-Python's tarfile is not used: it reads PAX headers of any size into memory, follows what global headers say, and
-takes ten times as long.
+Python's tarfile is not used: it reads PAX headers of any size into memory, lets global headers change entries (other
+unpackers do not), and takes what stands before a broken header for the whole.
 """
 
 import struct

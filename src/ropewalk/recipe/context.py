@@ -147,7 +147,7 @@ def _walk(directory: Path, tree: Path, prefix: str, above: frozenset[Path]) -> I
         real = source.resolve()
         if entry.is_symlink() and not real.is_relative_to(tree.resolve()):
             continue
-        if real in above:
+        if any(one.is_relative_to(real) for one in above):
             raise InputError("the link leads to a directory above it", where=str(source), hint="remove the link")
         yield from _walk(source, tree, path + "/", above | {real})
 

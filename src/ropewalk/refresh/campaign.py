@@ -290,9 +290,16 @@ class _Campaign:
         """Say what a test needs to know: also a test variant's parents."""
         images = {pin.reference: image for pin in pins if (image := self.shop.store.load(pin.digest))}
         final = next((images.get(pin.reference) for pin in pins if pin.role is ParentRole.FINAL), None)
-        epoch = rebased.image.created
-        order_of = Order(recipe.dockerfile, recipe.context, images, final, self.view, epoch)
-        return Made(rebased.image, rebased.layers, epoch, order_of)
+        inputs = Order(
+            name=recipe.reference,
+            dockerfile=recipe.dockerfile,
+            context=recipe.context,
+            parents=images,
+            final=final,
+            view=self.view,
+            epoch=rebased.image.created,
+        )
+        return Made(rebased.image, rebased.layers, inputs.epoch, inputs)
 
     def _record(self, line: _Line, pins: tuple[ParentPin, ...], rebased: Rebased) -> BuildRecord:
         return replace(

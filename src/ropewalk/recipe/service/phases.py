@@ -3,6 +3,7 @@
 import json
 import posixpath
 import re
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -14,6 +15,8 @@ LIBRARIES = "/opt/lib"
 VENV = f"{LIBRARIES}/venv"
 _LIVES = Account("somebody", 65533, 65533, "/srv/app")
 _RUNS = Account("runuser", 900, 900, None)
+_SHELLS = frozenset({"ash", "bash", "dash", "ksh", "sh", "zsh"})
+_SHELL_SCRIPT = re.compile(r"-[A-Za-z]*c")
 _PLAIN = re.compile(r"[A-Za-z0-9_./*?@%+,:=-]+")
 
 
@@ -121,15 +124,26 @@ def environment(name: str, value: str) -> str:
     return f'ENV {name}="{text}"'
 
 
+def _is_script(words: tuple[str, ...]) -> bool:
+    """Say whether the arguments are another shell's script (``bash -c ...``)."""
+    flat = [*words[0].split(), *words[1:]]
+    return posixpath.basename(flat[0]) in _SHELLS and any(_SHELL_SCRIPT.fullmatch(word) for word in flat[1:])
+
+
+def _double(word: str) -> str:
+    return '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
 def command(words: tuple[str, ...]) -> str:
     """Return a ``RUN`` of a command that the shell reads as it was written.
 
     The exec form keeps line breaks and every ``$``, ``%`` and backslash: nothing but the shell interprets it.
 
     Args:
-        words: A shell command, and arguments that are put in double quotes (variables in them stay variables).
+        words: A shell command and arguments. Variables in arguments are put in; where they are a script for another
+            shell, that shell does it, so that its own ``$i`` and ``$?`` arrive.
     """
-    quoted = ('"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"' for word in words[1:])
+    quoted = map(shlex.quote if _is_script(words) else _double, words[1:])
     return "RUN " + json.dumps(["/bin/sh", "-c", " ".join([words[0], *quoted])], ensure_ascii=False)
 
 
@@ -153,7 +167,7 @@ def _add_user(user: User) -> list[str]:
 
 
 def _quote(path: str) -> str:
-    return path if _PLAIN.fullmatch(path) else "'" + path.replace("'", "'\\''") + "'"
+    return path if _PLAIN.fullmatch(path) else shlex.quote(path)
 
 
 def privileged(made: Variant) -> Iterator[str]:

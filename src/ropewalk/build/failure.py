@@ -1,0 +1,61 @@
+"""What a failed build says to its user: the instruction, and the line that tells something, out of a long log."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ropewalk.errors import Exit, RopewalkError
+from ropewalk.process import CommandFailed, tail_of
+
+_TAIL = 1 << 16
+_SHOWN = 60
+_STEP = re.compile(r"^(?:\[\d+/\d+\] )?STEP \d+/\d+: (?P<instruction>.*)$", re.MULTILINE)
+_TOOLS_OWN = ("error building", "Error: ", "error: ", "time=", "exit status", "subprocess exited", "I: ", "+ ")
+_TELLING = re.compile(r"is not in view|^E: (?!Sub-process|Failed to fetch)|^ERROR: | error: |: fatal: ")
+
+
+class BuildFailed(RopewalkError):
+    """An instruction of a Dockerfile, or the bootstrap of a base image, did not succeed."""
+
+    exit_code = Exit.FAILED
+
+
+@contextmanager
+def telling(name: str, log: Path) -> Iterator[None]:
+    """Turn a failed program of a build into one line that says why.
+
+    Args:
+        name: What is built, for the message.
+        log: Where the program wrote.
+
+    Raises:
+        BuildFailed: The program failed.
+    """
+    try:
+        yield
+    except CommandFailed as failed:
+        text = tail_of(log, _TAIL).decode(errors="replace") if log.exists() else ""
+        raise BuildFailed(what_failed(text) or failed.message, where=name, hint=f"read {log}") from failed
+
+
+def what_failed(log: str) -> str:
+    """Say in one line which instruction failed and what it said.
+
+    Args:
+        log: The end of buildah's or mmdebstrap's log.
+
+    Returns:
+        The last instruction, where there is one, and the first line after it that tells something, else the last line.
+    """
+    step = None
+    for step in _STEP.finditer(log):
+        pass
+    lines = [line.strip() for line in log[step.end() if step else 0 :].splitlines() if line.strip()]
+    own = [line for line in lines if not line.startswith(_TOOLS_OWN)] or lines[-1:]
+    told = next((line for line in own if _TELLING.search(line)), own[-1] if own else "")
+    if step is None:
+        return told
+    instruction = step["instruction"]
+    shown = instruction if len(instruction) <= _SHOWN else f"{instruction[:_SHOWN]}..."
+    return f"`{shown}` failed: {told or 'no output'}"

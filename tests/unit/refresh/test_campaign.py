@@ -1,0 +1,207 @@
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from kit.archive import Archive, Deb
+from kit.images import add_files, add_image, owners, parent, recipe, record, status
+from ropewalk.archive import View, ViewBook
+from ropewalk.errors import InputError
+from ropewalk.events import silent
+from ropewalk.oci.model import ImageConfig
+from ropewalk.oci.store import Store
+from ropewalk.recipe.recipe import BaseSpec, ParentRole, Recipe
+from ropewalk.recipe.record import BuildRecord, RecordBook
+from ropewalk.refresh import Intent, Moved, Newer, Way, differences, intend, newer_packages, plan_refresh
+from ropewalk.refresh.intent import told
+from ropewalk.refresh.prove import _config_differences
+
+SUITES = ("bookworm", "bookworm-security")
+SPEC = BaseSpec(SUITES, ("main",), (), (), ())
+BASE = replace(recipe("bookworm"), base=SPEC)
+NGINX = recipe("nginx", "bookworm")
+SITE = recipe("site", "nginx")
+GCC = recipe("gcc", "bookworm")
+HELLO = recipe("hello", parent("bookworm"), parent("gcc", ParentRole.BUILD))
+TREE = (HELLO, SITE, NGINX, GCC, BASE)
+RELEASE = b'ID=debian\nVERSION_CODENAME="bookworm"\n'
+
+
+class House:
+    """A store with one image a line, and an archive whose views can be made."""
+
+    def __init__(self, place: Path) -> None:
+        self.archive = Archive(place / "archive")
+        self.store = Store(place / "store")
+        self.book = RecordBook(place / "records")
+        self.views = ViewBook(place / "views", self.archive.keyring)
+
+    def view(self, packages: Mapping[str, str], security: Mapping[str, str], date: int) -> View:
+        self.archive.publish("bookworm", [Deb(name, version) for name, version in packages.items()], date=date)
+        self.archive.publish("bookworm-security", [Deb(name, version) for name, version in security.items()], date=date)
+        with self.archive.serve() as served:
+            return self.views.make(SUITES, ("main",), "amd64", served.upstream, silent)
+
+    def make(self, of: Recipe, packages: str, *pins: BuildRecord, view: str, build: int = 1) -> BuildRecord:
+        """Make an image whose own layer has dpkg's status with all packages so far."""
+        below = [layer for layer in (self.store.layer(x.diff_id) for x in (pins[0].layers if pins else ())) if layer]
+        files = {"etc/os-release": RELEASE} if not pins else {of.name: b"x"}
+        own = add_files(self.store, {"var/lib/dpkg/status": status(*packages.split()), **files})
+        image = add_image(self.store, *below, own)
+        layers = (*(pins[0].layers if pins else ()), *owners((own, of.name)))
+        made = record(of, *pins, image=image, layers=layers, view=view, build=build)
+        self.book.save(made)
+        return made
+
+    def plan(self, view: View, tree: tuple[Recipe, ...] = TREE) -> list[tuple[str, str, str]]:
+        rows = plan_refresh(tree, view, book=self.book, store=self.store, views=self.views)
+        return [(row.name, row.how, row.reason) for row in rows]
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    return House(tmp_path)
+
+
+@pytest.fixture
+def old(house: House) -> View:
+    return house.view({"libc6": "1", "nginx": "1", "gcc": "1"}, {}, 1_700_000_000)
+
+
+@pytest.fixture
+def built(house: House, old: View) -> dict[str, BuildRecord]:
+    base = house.make(BASE, "libc6=1", view=old.id)
+    nginx = house.make(NGINX, "libc6=1 nginx=1", base, view=old.id)
+    gcc = house.make(GCC, "libc6=1 gcc=1", base, view=old.id)
+    hello = house.make(HELLO, "libc6=1", base, gcc, view=old.id)
+    site = house.make(SITE, "libc6=1 nginx=1", nginx, view=old.id)
+    return {made.name: made for made in (base, nginx, gcc, hello, site)}
+
+
+@pytest.mark.usefixtures("built")
+def test_on_its_own_view_nothing_is_old(house: House, old: View) -> None:
+    assert {how for _, how, _ in house.plan(old)} == {"unchanged"}
+
+
+@pytest.mark.usefixtures("built")
+def test_a_view_with_the_same_packages_makes_nothing_old(house: House) -> None:
+    view = house.view({"libc6": "1", "nginx": "1", "gcc": "1", "other": "1"}, {}, 1_700_100_000)
+    assert {how for _, how, _ in house.plan(view)} == {"unchanged"}
+
+
+@pytest.mark.usefixtures("built")
+def test_a_new_base_package_rebuilds_the_base_and_rebases_what_stands_on_it(house: House) -> None:
+    view = house.view({"libc6": "1", "nginx": "1", "gcc": "1"}, {"libc6": "2"}, 1_700_100_000)
+    assert house.plan(view) == [
+        ("bookworm", "rebuilt", "libc6 1 -> 2"),
+        ("nginx", "rebased", "parent bookworm renewed: rebase if rules allow"),
+        ("site", "rebased", "parent nginx renewed: rebase if rules allow"),
+        ("gcc", "rebased", "parent bookworm renewed: rebase if rules allow"),
+        ("hello", "rebuilt", "build parent gcc renewed (rule 4)"),
+    ]
+
+
+@pytest.mark.usefixtures("built")
+def test_an_owner_is_rebuilt_and_its_children_are_rebased(house: House) -> None:
+    view = house.view({"libc6": "1", "nginx": "1", "gcc": "1"}, {"nginx": "1.1"}, 1_700_100_000)
+    plan = house.plan(view)
+    assert [(name, how) for name, how, _ in plan if how != "unchanged"] == [("nginx", "rebuilt"), ("site", "rebased")]
+    assert plan[1] == ("nginx", "rebuilt", "nginx 1 -> 1.1")
+
+
+def test_next_references_count_on(house: House, built: dict[str, BuildRecord]) -> None:
+    view = house.view({"libc6": "2"}, {}, 1_700_100_000)
+    house.make(BASE, "libc6=1 x=1", view=built["bookworm"].view, build=2)
+    rows = plan_refresh(TREE, view, book=house.book, store=house.store, views=house.views)
+    line = BASE.reference
+    assert [(row.old, row.new) for row in rows if row.name == "bookworm"] == [(f"{line}-r2", f"{line}-r3")]
+
+
+@pytest.mark.usefixtures("built")
+def test_a_recipe_that_changed_is_left_to_a_build(house: House) -> None:
+    view = house.view({"libc6": "2", "nginx": "2"}, {}, 1_700_100_000)
+    other = recipe("nginx", "bookworm", text="another Dockerfile")
+    rows = {name: (how, reason) for name, how, reason in house.plan(view, (BASE, other))}
+    assert rows["nginx"] == ("unchanged", "its recipe changed since it was built: run `ropewalk plan`")
+
+
+def test_a_parent_that_was_renewed_before_makes_its_children_old(
+    house: House, old: View, built: dict[str, BuildRecord]
+) -> None:
+    renewed = house.make(NGINX, "libc6=1 nginx=1 x=1", built["bookworm"], view=old.id, build=2)
+    assert house.plan(old)[2] == ("site", "rebased", "parent nginx renewed: rebase if rules allow")
+    house.make(SITE, "libc6=1 nginx=1 x=1 y=1", renewed, view=old.id, build=2)
+    assert house.plan(old)[2][1] == "unchanged"
+
+
+def test_a_line_without_an_image_is_left_out(house: House, old: View) -> None:
+    assert house.plan(old) == []
+
+
+def test_a_parent_that_is_nowhere_is_told(house: House, old: View, built: dict[str, BuildRecord]) -> None:
+    lost = replace(built["site"], parents=())
+    house.book.save(lost)
+    with pytest.raises(InputError, match=r"its parent registry.example.org/nginx:latest is not here"):
+        plan_refresh(
+            (SITE,), old, book=RecordBook(_without(house, built["nginx"])), store=house.store, views=house.views
+        )
+
+
+def _without(house: House, gone: BuildRecord) -> Path:
+    place = house.store.directory.parent / "records"
+    (place / gone.digest.removeprefix("sha256:") / "build.json").unlink()
+    return place
+
+
+def test_only_own_packages_of_fitting_suites_count(house: House, built: dict[str, BuildRecord]) -> None:
+    view = house.view({"libc6": "3", "nginx": "1", "gcc": "0.9"}, {}, 1_700_100_000)
+    pairs = [(NGINX, built["nginx"]), (GCC, built["gcc"]), (BASE, built["bookworm"])]
+    assert newer_packages(view, house.views, house.store, pairs) == {BASE.reference: (Newer("libc6", "1", "3"),)}
+    elsewhere = replace(BASE, base=replace(SPEC, suites=("trixie",)))
+    assert newer_packages(view, house.views, house.store, [(elsewhere, built["bookworm"])]) == {}
+
+
+# what is intended, and how it is told
+
+
+def test_many_packages_are_counted() -> None:
+    newer = [Newer(f"lib{number}", "1", "2") for number in range(5)]
+    assert told(newer) == "lib0 1 -> 2, lib1 1 -> 2, lib2 1 -> 2 and 2 more"
+
+
+@pytest.mark.parametrize(
+    ("rebase", "newer", "moved", "way"),
+    [
+        (True, (), Moved(), Way.UNCHANGED),
+        (True, (), Moved("bookworm"), Way.REBASED),
+        (False, (), Moved("bookworm"), Way.REBUILT),
+        (False, (), Moved(), Way.UNCHANGED),
+        (True, (Newer("a", "1", "2"),), Moved(), Way.REBUILT),
+        (True, (Newer("a", "1", "2"),), Moved("bookworm", ("gcc",)), Way.REBUILT),
+        (True, (), Moved("bookworm", ("gcc",)), Way.REBUILT),
+    ],
+)
+def test_ways(*, rebase: bool, newer: tuple[Newer, ...], moved: Moved, way: Way) -> None:
+    of = replace(BASE, rebase=rebase)
+    intent = intend(of, record(of), newer, moved)
+    assert isinstance(intent, Intent)
+    assert intent.way is way
+    assert intent.reason
+
+
+# proofs
+
+
+def test_differences_are_told_path_by_path(house: House) -> None:
+    one, other = (
+        house.store.tree(add_image(house.store, add_files(house.store, files)))
+        for files in ({"a": b"1", "b": b"1", "c": b"1"}, {"a": b"1", "b": b"22", "d": b"1"})
+    )
+    assert differences(one, one) == ()
+    assert [line.split(":")[0] for line in differences(one, other)] == ["b", "c", "d"]
+
+
+def test_configurations_are_compared_too() -> None:
+    assert _config_differences(ImageConfig(user="1"), ImageConfig(user="1")) == ()
+    assert _config_differences(ImageConfig(user="1"), ImageConfig()) == ("configuration: user '1' -> ''",)
