@@ -189,8 +189,9 @@ class Archive:
             fields: Fields of the release file that replace the usual ones.
         """
         base = self.base(suite)
-        index = lzma.compress("\n".join(self._stanza(base, deb) for deb in debs).encode(), preset=0)
-        digest = hashlib.sha256(index).hexdigest()
+        plain = "\n".join(self._stanza(base, deb) for deb in debs).encode()
+        index = lzma.compress(plain, preset=0)
+        digest, plain_digest = hashlib.sha256(index).hexdigest(), hashlib.sha256(plain).hexdigest()
         directory = base / "dists" / suite / "main" / "binary-amd64"
         by_hash = directory / "by-hash" / "SHA256" / digest
         by_hash.parent.mkdir(parents=True, exist_ok=True)
@@ -206,7 +207,8 @@ class Archive:
             "Architectures": "amd64",
             "Components": "updates/main" if suite.endswith("-security") else "main",
             **(fields or {}),
-            "SHA256": f"\n {digest} {len(index)} main/binary-amd64/Packages.xz",
+            "SHA256": f"\n {plain_digest} {len(plain)} main/binary-amd64/Packages"
+            f"\n {digest} {len(index)} main/binary-amd64/Packages.xz",
         }
         text = "".join(f"{name}: {value}\n" for name, value in values.items())
         self.inrelease(suite).write_bytes((key or self.key).sign(text))

@@ -1,9 +1,11 @@
 """Where a view's files really come from: the mirror that the host's apt uses, reached as apt reaches it."""
 
 import re
+import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from urllib.parse import quote, urlsplit
@@ -92,7 +94,15 @@ class Upstream:
     def client(self) -> httpx2.Client:
         """Return an HTTP client that keeps connections; the caller closes it."""
         headers = {"Accept-Encoding": "identity", "User-Agent": "ropewalk"}
-        return httpx2.Client(proxy=self.proxy, timeout=_TIMEOUT, follow_redirects=True, headers=headers)
+        return httpx2.Client(
+            proxy=self.proxy, timeout=_TIMEOUT, follow_redirects=True, headers=headers, verify=_certificates()
+        )
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Read the host's certificates once: that takes longer than asking a mirror."""
+    return httpx2.create_ssl_context()
 
 
 def _deb822(text: str) -> Iterator[Source]:

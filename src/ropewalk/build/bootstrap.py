@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from ropewalk.archive import View, uri_of
+from ropewalk.build import storage
 from ropewalk.build.aptfiles import SmallFile, base_files
 from ropewalk.build.failure import telling
 from ropewalk.build.normalise import normalise
@@ -123,7 +124,7 @@ def bootstrapped(shop: Workshop, recipe: Recipe, view: View, epoch: int, log: Pa
         target = place / "root"
         command = bootstrap_command(spec, view, shop.proxy.url(view.id), epoch, target)
         with telling(recipe.reference, log):
-            run(command, log=log)
+            run(storage.nameless(command), log=log)
         files = base_files(spec.suites, spec.components)
         yield normalise(base_items(scan(target), files, epoch), {}, epoch)
     finally:

@@ -218,7 +218,7 @@ def built(shop: Workshop, order: Order, name: str, log: Path, ending: Sequence[s
         (place / "Dockerfile").write_text(prepared(order.dockerfile, tuple(arguments), ending), encoding="utf-8")
         stack.enter_context(named(shop, name))
         with telling(order.name, log):
-            run(build_command(shop, place, name, arguments, volumes), log=log)
+            run(storage.nameless(build_command(shop, place, name, arguments, volumes)), log=log)
         stored = inspect(shop, name)
         if stored is None:
             raise InputError("was built but is not there", where=name, hint=f"read {log}")

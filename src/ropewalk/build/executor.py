@@ -129,9 +129,11 @@ def _assemble(shop: Workshop, recipe: Recipe, added: Added, inherited: tuple[Own
     history = (*("" for _ in below), *(f"ropewalk: {recipe.reference}" for _ in own))
     image = shop.store.add_image(added.config, layers, platform, order.epoch, history)
     owned = tuple(OwnedLayer(layer.diff_id, recipe.name, LayerKind.OWN) for layer in own)
-    for path in added.secrets:
-        told = "left out: every copy of the image would share it; make it when a container starts"
-        shop.listener(Event(EventKind.WARNING, recipe.reference, f"/{path}", told))
+    if added.secrets:
+        told = f"{', '.join(f'/{path}' for path in added.secrets)}: make them when a container starts"
+        shop.listener(
+            Event(EventKind.WARNING, recipe.reference, "keys that every copy would share were left out", told)
+        )
     return Made(image, (*inherited, *owned), order.epoch, order)
 
 

@@ -48,9 +48,7 @@ def what_failed(log: str) -> str:
     Returns:
         The last instruction, where there is one, and the first line after it that tells something, else the last line.
     """
-    step = None
-    for step in _STEP.finditer(log):
-        pass
+    step = next(iter(reversed(list(_STEP.finditer(log)))), None)
     lines = [line.strip() for line in log[step.end() if step else 0 :].splitlines() if line.strip()]
     own = [line for line in lines if not line.startswith(_TOOLS_OWN)] or lines[-1:]
     told = next((line for line in own if _TELLING.search(line)), own[-1] if own else "")

@@ -108,5 +108,15 @@ def build_options(settings: Settings, chosen: Isolation) -> tuple[str, ...]:
     """
     runtime = ("--runtime", chosen.runtime) if chosen.runtime else ()
     policy = ("--signature-policy", str(settings.containers / "policy.json"))
-    fixed = ("--layers=false", "--pull-never", "--network", "host", "--identity-label=false", "--format", "oci")
+    fixed = (
+        "--layers=false",
+        "--pull-never",
+        "--network",
+        "host",
+        "--uts",
+        "host",
+        "--identity-label=false",
+        "--format",
+        "oci",
+    )
     return (*fixed, *policy, "--isolation", chosen.kind, *runtime)

@@ -106,6 +106,16 @@ def podman(settings: Settings, *arguments: str) -> Command:
     return Command(argv, environment=environment(settings), contained=True)
 
 
+def nameless(command: Command) -> Command:
+    """Give a build a host name that is the same everywhere: some packages write it into their configuration.
+
+    Args:
+        command: A contained command; buildah must be told to share our host name (``--uts host``).
+    """
+    frame = ("unshare", "--uts", "--", "sh", "-c", 'hostname localhost && exec "$@"', "sh")
+    return replace(command, argv=(*frame, *command.argv))
+
+
 def copy_in(settings: Settings, layout: Path, reference: str) -> Command:
     """Return the command that copies an image from an OCI layout into our storage.
 

@@ -30,7 +30,12 @@ def view(
     session: Session = context.obj
     names = tuple(name for suite in suites or ["bookworm"] for name in suite_names(suite, pockets))
     made = session.views().make(
-        names, tuple(components or ["main"]), host_architecture(), session.upstream(), session.listener
+        names,
+        tuple(components or ["main"]),
+        host_architecture(),
+        session.upstream(),
+        session.listener,
+        now=session.now(),
     )
     if output is Format.JSON:
         print_json({"view": made.id, "suites": [suite.suite for suite in made.suites]})

@@ -22,6 +22,8 @@ _KEYWORDS = _FLAG_KEYWORDS | {
 _FROM = re.compile(r"(\S+)(?:\s+[Aa][Ss]\s+(\S+))?")
 _ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_DEEPEST = 20
+"""Levels of ``${A:-${B}}``; what is below stays as it is written."""
 _OPERATOR = re.compile(r":?[-+?]")
 
 
@@ -82,13 +84,16 @@ class Dockerfile:
     stages: tuple[Stage, ...]
 
 
-def expand(text: str, values: Mapping[str, str]) -> str:
+def expand(text: str, values: Mapping[str, str], depth: int = 0) -> str:
     """Put variables in: ``$X``, ``${X}``, ``${X:-default}``, ``${X:+other}``; a backslash keeps the next character.
 
     Args:
         text: What may hold variables.
         values: Their values; an unknown one is empty.
+        depth: How many braces ``text`` stands in.
     """
+    if depth > _DEEPEST:
+        return text
     out, index = [], 0
     while index < len(text):
         character, rest = text[index], text[index + 1 :]
@@ -99,7 +104,7 @@ def expand(text: str, values: Mapping[str, str]) -> str:
             out.append(values.get(match[0], ""))
             index += 1 + match.end()
         elif character == "$" and rest.startswith("{") and (end := _closing(text, index + 1)):
-            out.append(_braced(text[index + 2 : end], values))
+            out.append(_braced(text[index + 2 : end], values, depth + 1))
             index = end + 1
         else:
             out.append(character)
@@ -117,7 +122,7 @@ def _closing(text: str, start: int) -> int:
     return 0
 
 
-def _braced(inner: str, values: Mapping[str, str]) -> str:
+def _braced(inner: str, values: Mapping[str, str], depth: int) -> str:
     """Return what ``${inner}`` stands for."""
     name = _NAME.match(inner)
     if name is None:
@@ -128,9 +133,9 @@ def _braced(inner: str, values: Mapping[str, str]) -> str:
         return value or ""
     there = bool(value) if operator[0].startswith(":") else value is not None
     if operator[0].endswith("+"):
-        return expand(inner[operator.end() :], values) if there else ""
+        return expand(inner[operator.end() :], values, depth) if there else ""
     if operator[0].endswith("-") and not there:
-        return expand(inner[operator.end() :], values)
+        return expand(inner[operator.end() :], values, depth)
     return value or ""
 
 

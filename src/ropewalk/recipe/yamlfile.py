@@ -17,6 +17,9 @@ from ropewalk.errors import InputError
 _MOST_NODES = 100_000
 """Aliases may multiply a small file; no honest one comes near."""
 
+_DEEPEST = 64
+"""Levels of nesting; no honest file comes near."""
+
 _MERGE = "tag:yaml.org,2002:merge"
 
 
@@ -179,9 +182,9 @@ class _Reader:
     def read(self, node: yaml.Node, name: str, line: int | None = None) -> Node:
         self._seen += 1
         at = line or node.start_mark.line + 1
-        if self._seen > _MOST_NODES or id(node) in self._open:
+        if self._seen > _MOST_NODES or id(node) in self._open or len(self._open) > _DEEPEST:
             raise InputError(
-                "aliases make it endless or too large",
+                "is nested too deeply, or aliases make it endless or too large",
                 where=f"{self._path}:{node.start_mark.line + 1}",
                 hint="write the values out",
             )

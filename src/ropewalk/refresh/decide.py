@@ -1,7 +1,7 @@
 """May an image be rebased, and what must its reconcile layer hold? Pure: trees and files' texts in, a value out.
 
 ``old`` is the parent that the child's own layer was built on, ``new`` the parent that it shall stand on. A rebase is allowed
-only where it equals a full rebuild; docs/explanation/rebase.md tells how each rule was found.
+only where it equals a full rebuild. The rules and their numbers were measured on real packages.
 """
 
 from collections.abc import Sequence

@@ -57,6 +57,7 @@ PYTHON_INPUTS = (
     r"usr/lib/python3(?:\.\d+)?/(?:venv|ensurepip)/",
     r"usr/lib/python3\.\d+/(?:_sysconfigdata[^/]*|sysconfig|py_compile|compileall)\.py$",
     r"usr/lib/python3/dist-packages/(?:pip|setuptools|wheel|pkg_resources|_distutils_hack)[/-]",
+    r"usr/lib/python3/dist-packages/[^/]+\.(?:dist|egg)-info(?:/|$)",
     r"usr/share/python-wheels/",
     r"etc/pip\.conf$",
 )

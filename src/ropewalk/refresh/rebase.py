@@ -148,9 +148,15 @@ def rebase(
         image=draft.image(reconcile),
         layers=(*below.layers, *owners, *added),
         reconcile_bytes=sum(layer.blob.size for layer in reconcile),
-        proof=decision.proof,
+        proof=(*decision.proof, *_surroundings(old.config, new.config)),
         origin=made.digest,
     )
+
+
+def _surroundings(old: ImageConfig, new: ImageConfig) -> tuple[str, ...]:
+    """Say what else than files the child's instructions saw otherwise: environment, user, directory."""
+    names = ("env", "user", "working_dir")
+    return tuple(f"the parent's {name} changed" for name in names if getattr(old, name) != getattr(new, name))
 
 
 def _inputs(

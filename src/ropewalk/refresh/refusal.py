@@ -8,7 +8,7 @@ class Refusal:
     """Why an image must not be rebased.
 
     Attributes:
-        rule: Number of the refusal (docs/explanation/rebase.md), or ``merge N`` for a merge that is not done, or a word.
+        rule: Number of the refusal (`decide`, `rules`), or ``merge N`` for a merge that is not done, or a word.
         path: The path, package or reference that it is about; may be empty.
         reason: The reason in a few words.
     """

@@ -4,12 +4,12 @@ Each rule takes the `Changes` and returns a `Refusal`, or None (or what must be 
 """
 
 import re
-from collections.abc import Iterator
 
 from ropewalk.debian import fields, parse_relations, parse_status, stanzas, upstream_version
 from ropewalk.oci.model import Entry, EntryType
+from ropewalk.oci.tree import ancestors
 from ropewalk.refresh.hooks import activations, check_hooks, check_triggers
-from ropewalk.refresh.inputs import INFO, STATUS, Changes, RebaseInputs
+from ropewalk.refresh.inputs import INFO, STATUS, Changes, DpkgFiles, RebaseInputs, equal
 from ropewalk.refresh.instructions import Kind, classify, touched
 from ropewalk.refresh.refusal import Refusal
 
@@ -65,28 +65,27 @@ def whiteouts(changes: Changes) -> Refusal | None:
     added = [path for path in changes.stale if path not in changes.inputs.old]
     if not added:
         return None
+    by_hand = _deleted_by_hand(changes)
     hidden = {e.path for layer in changes.inputs.own for e in layer if e.type is EntryType.OPAQUE}
-    deleted = [path for path in changes.inputs.old if path not in changes.child]
-    if deleted:
-        before, after = changes.inputs.old_dpkg.owned(), changes.owned
-        by_hand = {path for path in deleted if path in after or path not in before}
-        hidden |= {path for path in by_hand if changes.inputs.old[path].type is EntryType.DIRECTORY}
-        beside = {_directory(path) for path in by_hand if not _MAINTAINED.match(path)}
-    else:
-        beside = set()
+    hidden |= {path for path in by_hand if changes.inputs.old[path].type is EntryType.DIRECTORY}
+    beside = {_directory(path) for path in by_hand}
     for path in added:
-        if _directory(path) in beside or any(above in hidden for above in _ancestors(path)):
+        if _directory(path) in beside or any(above in hidden for above in ancestors(path)):
             return Refusal(7, path, "the parent adds it beside something that the child deleted")
     return None
 
 
+def _deleted_by_hand(changes: Changes) -> tuple[str, ...]:
+    """Return what the child lacks of the old parent although no package that it removed or upgraded explains it."""
+    deleted = [path for path in changes.inputs.old if path not in changes.child and not _MAINTAINED.match(path)]
+    if not deleted:
+        return ()
+    before = changes.inputs.old_dpkg.owned()
+    return tuple(path for path in deleted if path in changes.owned or path not in before)
+
+
 def _directory(path: str) -> str:
     return path.rpartition("/")[0]
-
-
-def _ancestors(path: str) -> Iterator[str]:
-    while path := _directory(path):
-        yield path
 
 
 # Rule 8
@@ -144,10 +143,23 @@ def computed(changes: Changes) -> tuple[str, ...] | Refusal:
 
 
 def _left_over(changes: Changes) -> str:
-    """Return a path that no package, no COPY from the context and no maintainer script accounts for."""
+    """Return a path whose state no package, no COPY from the context and no maintainer script accounts for.
+
+    Besides new files these are paths of the parent that the child changed or deleted: a command that looks for files
+    (``find -delete``, ``-exec chmod``) would have found others in the new parent.
+    """
     context = changes.inputs.context
-    unowned = sorted(_unowned(changes).items())
-    return next((path for path, entry in unowned if not entry.sha256 or entry.sha256 not in context), "")
+    made = (path for path, entry in _unowned(changes).items() if not entry.sha256 or entry.sha256 not in context)
+    return min((*made, *_altered(changes), *_deleted_by_hand(changes)), default="")
+
+
+def _altered(changes: Changes) -> tuple[str, ...]:
+    """Return paths of the old parent that the child has otherwise, but for those of packages that it installed."""
+    lists = {path: data for path, data in changes.inputs.child_dpkg.lists.items() if path in changes.own}
+    installed = DpkgFiles(lists=lists).owned()
+    both = (path for path in changes.child if path in changes.inputs.old and path not in installed)
+    old = changes.inputs.old
+    return tuple(p for p in both if not _MAINTAINED.match(p) and not equal(old[p], changes.child[p]))
 
 
 def _compiler_input(changes: Changes) -> str:

@@ -92,6 +92,7 @@ def test_a_directive_below_a_comment_is_a_comment() -> None:
         ("${X:+y}${NONE:+z}${EMPTY+w}", "yw"),
         ("${NONE:-${X}}", "1"),
         ("${NONE:-a}b}", "ab}"),
+        ("${N:-" * 22 + "a" + "}" * 22, "${N:-a}"),
         ("\\$X \\\\", "$X \\"),
         ("$", "$"),
         ("${X", "${X"),

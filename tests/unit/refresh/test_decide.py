@@ -291,3 +291,24 @@ def test_a_reconcile_layer_has_a_bound() -> None:
     refusal = _refused(inputs(_BASE, {"usr/lib/libc.so.6": replace(big, mode=0o644)}, own))
     assert refusal.rule == "size"
     assert str(refusal) == "the reconcile layer would hold 5 MiB; a rebuild is cheaper to ship (rule size)"
+
+
+@pytest.mark.parametrize(
+    ("own", "run", "path"),
+    [
+        ({"usr/share/doc/su/copyright": GONE}, "RUN find /usr/share/doc -type f -delete", "usr/share/doc/su/copyright"),
+        ({"usr/bin/su": file("su 1", 0o755)}, "RUN find / -perm -4000 -exec chmod a-s {} +", "usr/bin/su"),
+        ({"usr/bin/su": link("busybox")}, "RUN busybox --install -s", "usr/bin/su"),
+    ],
+)
+def test_what_an_unknown_command_changed_of_the_parent_must_be_proven(
+    own: dict[str, Said], run: str, path: str
+) -> None:
+    base: dict[str, Said] = {**_BASE, "usr/share/doc/su/copyright": "x"}
+    decision = _allowed(inputs(base, {"usr/share/doc/zlib/copyright": "new"}, own, run))
+    assert path in decision.proof[0]
+
+
+def test_what_an_upgrade_in_the_child_changed_needs_no_proof() -> None:
+    own = {**_NEWER, f"{INFO}libc6.list": "/.\n/lib\n/lib/libc.so.6\n"}
+    assert _allowed(inputs(_BASE, {"usr/bin/new": "x"}, own, "RUN apt-get -y upgrade\nRUN nginx -t")).proof == ()

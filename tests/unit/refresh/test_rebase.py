@@ -127,6 +127,7 @@ def test_a_child_that_changes_nothing_of_dpkg_gets_no_layer(shop: Workshop) -> N
     result = _rebased(shop, made, old, new, recipe)
     assert (len(result.image.layers), result.reconcile_bytes) == (2, 0)
     assert result.image.config.user == "1"
+    assert result.proof == ("the parent's user changed",)
 
 
 def test_what_the_parent_removed_is_removed(shop: Workshop) -> None:

@@ -17,6 +17,7 @@ _LIVES = Account("somebody", 65533, 65533, "/srv/app")
 _RUNS = Account("runuser", 900, 900, None)
 _SHELLS = frozenset({"ash", "bash", "dash", "ksh", "sh", "zsh"})
 _SHELL_SCRIPT = re.compile(r"-[A-Za-z]*c")
+_WORD = re.compile(r"[A-Za-z0-9_./@%+,:=-]+")
 _PLAIN = re.compile(r"[A-Za-z0-9_./*?@%+,:=-]+")
 
 
@@ -127,11 +128,13 @@ def environment(name: str, value: str) -> str:
 def _is_script(words: tuple[str, ...]) -> bool:
     """Say whether the arguments are another shell's script (``bash -c ...``)."""
     flat = [*words[0].split(), *words[1:]]
-    return posixpath.basename(flat[0]) in _SHELLS and any(_SHELL_SCRIPT.fullmatch(word) for word in flat[1:])
+    return posixpath.basename(flat[0] if flat else "") in _SHELLS and any(
+        _SHELL_SCRIPT.fullmatch(word) for word in flat[1:]
+    )
 
 
 def _double(word: str) -> str:
-    return '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return word if _WORD.fullmatch(word) else '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def command(words: tuple[str, ...]) -> str:
