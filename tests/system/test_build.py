@@ -1,12 +1,13 @@
 """Builds on real packages: what an own layer holds, what stays out of it, and what a stopped build leaves."""
 
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,7 +34,6 @@ env: {LANG: C.UTF-8}
 labels: {who: tests}
 """
 FROM = "FROM {{ 'bookworm' | image_tag }}\n"
-TINY = {"state", "views", "pool"}
 
 
 @dataclass(slots=True)
@@ -298,44 +298,59 @@ STOPPED = """
 import sys
 from pathlib import Path
 from ropewalk.archive import ViewBook, from_apt
-from ropewalk.build import open_workshop, make_image, pin_parents
+from ropewalk.build import build_recipe, open_workshop, pin_parents
 from ropewalk.settings import Settings
 from kit.recipes import load, production
-state, place, view, base, template = sys.argv[1:]
+state, place, view, base, template, test = sys.argv[1:]
 settings = Settings(Path(state))
-files = {"bookworm/base.yaml": base, **production("slow", "1-1", template)}
+files = {"bookworm/base.yaml": base, **production("slow", "1-1", template, test_sh=test)}
 recipes = load(Path(place), files)
 recipe = next(recipe for recipe in recipes if recipe.name == "slow")
 with open_workshop(settings, from_apt(), lambda event: None) as shop:
-    make_image(shop, recipe, pin_parents(shop, recipe, recipes), ViewBook(settings.views).load(view))
+    build_recipe(shop, recipe, pin_parents(shop, recipe, recipes), ViewBook(settings.views).load(view))
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_a_stopped_build_leaves_no_process_and_no_mount_and_the_next_one_works(
-    bench: Bench, tmp_path: Path, number: signal.Signals
-) -> None:
-    state = tmp_path / "state"
-    state.mkdir()
+@pytest.fixture(scope="module")
+def other(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Make a second state on the same images, for processes that are stopped."""
+    state = tmp_path_factory.mktemp("stopped")
     for kept in ("views", "pool", "store", "records"):
         (state / kept).symlink_to(bench.shop.settings.state / kept)
-    marker = f"1{os.getpid()}{int(number)}"
-    slow = FROM + f"RUN sleep {marker}\n"
-    argv = [sys.executable, "-c", STOPPED, str(state), str(tmp_path / "tree"), bench.view.id, BASE, slow]
+    return Settings(state)
+
+
+@pytest.mark.parametrize(
+    ("number", "line", "test"),
+    [
+        (signal.SIGKILL, "RUN sleep {marker}\n", "exit 0"),
+        (signal.SIGINT, "RUN sleep {marker}\n", "exit 0"),
+        (signal.SIGKILL, "", "docker run -d --name a $1 sleep 99\ndocker run --name b $1 sleep {marker}"),
+    ],
+    ids=["killed in a RUN", "interrupted in a RUN", "killed in a test"],
+)
+def test_a_stopped_build_leaves_nothing_and_the_next_one_works(
+    bench: Bench, other: Settings, tmp_path: Path, number: signal.Signals, line: str, test: str
+) -> None:
+    marker = f"{1000 + number}{os.getpid()}{len(test)}"
+    words = (bench.view.id, BASE, FROM + line.format(marker=marker), f"#!/bin/sh -e\n{test.format(marker=marker)}\n")
+    argv = [sys.executable, "-c", STOPPED, str(other.state), str(tmp_path / "tree"), *words]
     path = {"PYTHONPATH": f"{Path(__file__).parent.parent}"}
     process = subprocess.Popen(argv, env={**os.environ, **path}, stderr=subprocess.DEVNULL)
     wait_until(lambda: running(marker))
     with (
         pytest.raises(HostError, match="another ropewalk process"),
-        open_workshop(Settings(state), from_apt(), bench.events.append),
+        open_workshop(other, from_apt(), bench.events.append),
     ):
         pass
     process.send_signal(number)
     process.wait(30)
     wait_until(lambda: not running(marker))
-    assert str(state) not in Path("/proc/self/mounts").read_text()
-    with open_workshop(Settings(state), from_apt(), bench.events.append) as shop:
+    assert str(other.state) not in Path("/proc/self/mounts").read_text(encoding="utf-8")
+    with open_workshop(other, from_apt(), bench.events.append) as shop:
         assert [path.name for path in shop.settings.scratch.iterdir()] == []
+        assert json.loads((other.containers / "storage/overlay-containers/containers.json").read_bytes()) == []
+        assert not any(reference.endswith("/slow:1-1") for reference in shop.store.tags())
         recipe, recipes = bench.recipe(FROM + "RUN touch /srv/again\n")
         made = make_image(shop, recipe, pin_parents(shop, recipe, recipes), bench.view)
     assert len(made.image.layers) == 2
@@ -352,8 +367,8 @@ def running(marker: str) -> bool:
     return False
 
 
-def wait_until(true: "object", seconds: float = 60.0) -> None:
+def wait_until(true: Callable[[], bool], seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
-    while not true():  # type: ignore[operator]
+    while not true():
         assert time.monotonic() < end
         time.sleep(0.1)

@@ -1,6 +1,7 @@
 """Where buildah and podman keep their things: settings of our own, none of the host's, and cleaning after a dead run."""
 
 import hashlib
+import json
 import os
 import shutil
 from contextlib import suppress
@@ -140,11 +141,22 @@ def clean(settings: Settings) -> None:
     """
     for left in (settings.scratch, run_root(settings), root(settings) / "libpod"):
         shutil.rmtree(left, ignore_errors=True)
-    containers = root(settings) / "overlay-containers" / "containers.json"
-    if containers.exists() and containers.read_bytes().strip() not in {b"", b"[]", b"null"}:
-        run(replace(buildah(settings, "rm", "--all"), environment=()), check=False)
+    left_over = _containers(settings)
+    if left_over:
+        for command in (buildah(settings, "rm", "--all"), podman(settings, "rm", "--force", *left_over)):
+            run(replace(command, environment=()), check=False)
         shutil.rmtree(run_root(settings), ignore_errors=True)
+        shutil.rmtree(root(settings) / "libpod", ignore_errors=True)
     _drop_cgroups(cgroup(settings))
+
+
+def _containers(settings: Settings) -> tuple[str, ...]:
+    """Return the ids of containers in the storage, buildah's and podman's."""
+    try:
+        found = json.loads((root(settings) / "overlay-containers" / "containers.json").read_bytes())
+    except (FileNotFoundError, ValueError):
+        return ()
+    return tuple(item["id"] for item in found or ())
 
 
 def _drop_cgroups(name: str) -> None:

@@ -201,7 +201,7 @@ def _work(
     changed = ("recipe changed",) if recipe.digest != current.recipe_digest else ()
     stale = _names(recipe, lambda parent: _is_stale(parent, current, facts, entries))
     renewed = _names(recipe, lambda parent: _will_be_renewed(parent, facts, entries))
-    newer = ("view newer",) if _view_counts(recipe, current, facts.view) else ()
+    newer = ("view newer",) if _view_counts(recipe, builds[-1].seen or current.view, facts.view) else ()
     if not builds[-1].published:
         must = (*forced, *changed, *stale)
         later = tuple(reason for reason in (*renewed, *newer) if reason not in must)
@@ -246,9 +246,9 @@ def _missing(recipe: Recipe, facts: _Facts) -> str:
     return ""
 
 
-def _view_counts(recipe: Recipe, current: BuildRecord, view: str) -> bool:
+def _view_counts(recipe: Recipe, known: str, view: str) -> bool:
     """Say whether a view is another one, not older than the image's, and reaches the image by packages of its own."""
-    if not view or view == current.view or view[:_DATE] < current.view[:_DATE]:
+    if not view or view == known or view[:_DATE] < known[:_DATE]:
         return False
     return recipe.generation is Generation.BASE or installs_packages(recipe.dockerfile)
 

@@ -18,11 +18,13 @@ class Known:
         record: What went into it.
         here: Its image is in the local store.
         published: Its tag is in the registry; where none was asked, its record says so.
+        seen: Id of a later view that a refresh found nothing newer in; empty where there is none.
     """
 
     record: BuildRecord
     here: bool
     published: bool
+    seen: str = ""
 
 
 @dataclass(frozen=True, slots=True)

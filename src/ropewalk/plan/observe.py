@@ -1,7 +1,7 @@
 """What is there: the builds of the store and their records, and what the registry holds under the same lines."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ropewalk.debian import sort_key
 from ropewalk.oci.client import RegistryClient
@@ -67,7 +67,8 @@ def observe(
         NetworkError: The registry does not answer as it should.
     """
     records = tuple(
-        Known(record, store.has(record.digest), book.published(record.digest) is not None) for record in book
+        Known(record, store.has(record.digest), book.published(record.digest) is not None, book.seen(record.digest))
+        for record in book
     )
     if client is None:
         return Observed(tuple(known for known in records if known.here or known.published))
@@ -123,7 +124,7 @@ def _ask(wanted: _Wanted, ours: Sequence[Known], tags: Sequence[str], registry: 
     version = _version(wanted, ours, tags)
     line = [known for known in ours if known.record.version == version]
     tagged = {build or 1: tag for tag in tags for found, build in [split_tag(tag)] if found == version}
-    settled = [Known(known.record, known.here, known.record.tag in tags) for known in line]
+    settled = [replace(known, published=known.record.tag in tags) for known in line]
     number = wanted.build or max(tagged, default=0)
     if number not in tagged:
         return _Found(_usable(settled))

@@ -179,7 +179,7 @@ def from_json(data: dict[str, Any]) -> BuildRecord:
 
 
 class RecordBook:
-    """The build records of a state directory: ``records/HEX/{build,published,proof}.json``."""
+    """The build records of a state directory: ``records/HEX/{build,published,seen,proof}.json``."""
 
     def __init__(self, directory: Path) -> None:
         """Use ``directory``, which need not exist yet."""
@@ -228,6 +228,15 @@ class RecordBook:
         """Return when and where an image was published; None if it was not."""
         data = self._read(self._path(digest, "published"))
         return None if data is None else Published(**data)
+
+    def mark_seen(self, digest: str, view: str) -> None:
+        """Keep the id of a view that has nothing newer for an image."""
+        atomic.write_text(self._path(digest, "seen"), json.dumps({"view": view}))
+
+    def seen(self, digest: str) -> str:
+        """Return the id of the last view that had nothing newer for an image; empty if none was looked at."""
+        data = self._read(self._path(digest, "seen"))
+        return "" if data is None else str(data["view"])
 
     def mark_proven(self, digest: str, proof: Proof) -> None:
         """Keep what a full rebuild said."""

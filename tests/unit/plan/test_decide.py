@@ -1,6 +1,6 @@
 """What a plan says, case by case: values in, values out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -253,3 +253,10 @@ def test_what_only_the_registry_has_is_named_for_fetching() -> None:
     base, gcc, _ = decide(TREE, Observed(away), NEW).entries
     assert (base.fetch, gcc.fetch) == ((BASE_1,), (GCC_1, BASE_1))
     assert decide(TREE, Observed(out(BASE_1, GCC_1))).entries[2].fetch == ()
+
+
+def test_a_view_that_a_refresh_looked_at_counts_no_more() -> None:
+    (published,) = out(BASE_1)
+    assert decide((BASE,), Observed((published,)), NEW).entries[0].reasons == ("view newer",)
+    seen = replace(published, seen=NEW)
+    assert decide((BASE,), Observed((seen,)), NEW).entries[0].action is Action.NONE
