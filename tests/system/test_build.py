@@ -330,7 +330,7 @@ def other(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     ids=["killed in a RUN", "interrupted in a RUN", "killed in a test"],
 )
 def test_a_stopped_build_leaves_nothing_and_the_next_one_works(
-    bench: Bench, other: Settings, tmp_path: Path, number: signal.Signals, line: str, test: str
+    *, bench: Bench, other: Settings, tmp_path: Path, number: signal.Signals, line: str, test: str
 ) -> None:
     marker = f"{1000 + number}{os.getpid()}{len(test)}"
     words = (bench.view.id, BASE, FROM + line.format(marker=marker), f"#!/bin/sh -e\n{test.format(marker=marker)}\n")

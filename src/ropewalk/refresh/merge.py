@@ -128,8 +128,17 @@ def merge_config(old: ImageConfig, new: ImageConfig, child: ImageConfig) -> Imag
         both = merge_mapping(was, there, here, _both_set)
         if isinstance(both, Refusal):
             return both
-        merged[name] = tuple(sorted(both.items()) if name == "labels" else both.items())
+        names = sorted(both) if name == "labels" else _in_order(was, there, here)
+        merged[name] = tuple((key, both[key]) for key in names if key in both)
     return ImageConfig(**merged)
+
+
+def _in_order(old: Mapping[str, str], new: Mapping[str, str], child: Mapping[str, str]) -> list[str]:
+    """Return variables as a build leaves them: what is inherited first, then what the child set, in its order."""
+    if list(old.items()) == list(new.items()):
+        return list(child)
+    own = [name for name in child if name not in new or child[name] != old.get(name)]
+    return [*(name for name in new if name not in own), *own]
 
 
 def _both_set(key: str) -> Refusal:

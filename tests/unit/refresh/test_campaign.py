@@ -204,4 +204,6 @@ def test_differences_are_told_path_by_path(house: House) -> None:
 
 def test_configurations_are_compared_too() -> None:
     assert _config_differences(ImageConfig(user="1"), ImageConfig(user="1")) == ()
+    a, b = ("A", "1"), ("B", "2")
+    assert _config_differences(ImageConfig(env=(a, b)), ImageConfig(env=(b, a))) == ()
     assert _config_differences(ImageConfig(user="1"), ImageConfig()) == ("configuration: user '1' -> ''",)

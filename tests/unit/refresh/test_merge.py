@@ -145,6 +145,17 @@ def test_environment_merges_by_name() -> None:
     )
 
 
+def test_variables_stand_in_the_order_of_a_build() -> None:
+    old = ImageConfig(env=(("PATH", "/bin"), ("LANG", "C")))
+    child = ImageConfig(env=(("LANG", "C"), ("HOME", "/x"), ("PATH", "/venv:/bin")))
+    same = merge_config(old, old, child)
+    other = merge_config(old, ImageConfig(env=(("NEW", "1"), ("PATH", "/bin"), ("LANG", "C.UTF-8"))), child)
+    assert isinstance(same, ImageConfig)
+    assert isinstance(other, ImageConfig)
+    assert same.env == child.env
+    assert other.env == (("NEW", "1"), ("LANG", "C.UTF-8"), ("HOME", "/x"), ("PATH", "/venv:/bin"))
+
+
 def test_a_configuration_that_both_changed_is_refused() -> None:
     old, new, child = (ImageConfig(env=(("PATH", path),)) for path in ("/bin", "/usr/bin", "/opt/bin"))
     assert merge_config(old, new, child) == Refusal(1, "configuration", "parent and child both set PATH")
