@@ -48,7 +48,6 @@ def bootstrap_command(spec: BaseSpec, view: View, proxy: str, epoch: int, target
             f"holds none of {', '.join(spec.suites)}", where=f"view {view.id}", hint="make one: `ropewalk archive view`"
         )
     components = " ".join(spec.components)
-    include = (f"--include={','.join(spec.packages)}",) if spec.packages else ()
     argv = (
         "mmdebstrap",
         "--mode=root",
@@ -56,7 +55,10 @@ def bootstrap_command(spec: BaseSpec, view: View, proxy: str, epoch: int, target
         "--format=directory",
         f"--architectures={view.architecture}",
         '--aptopt=Acquire::Check-Valid-Until "false"',
-        *include,
+        # A root that starts merged needs the empty package only; usrmerge would bring all of perl along. The pattern
+        # matches nothing, silently, in a release that has no such package.
+        "--hook-dir=/usr/share/mmdebstrap/hooks/maybe-merged-usr",
+        f"--include={','.join(('?exact-name(usr-is-merged)', *spec.packages))}",
         # libc-bin's trigger ran before the last package; the cache must be the same as after any later build.
         '--customize-hook=chroot "$1" ldconfig',
         suites[0],

@@ -15,6 +15,9 @@ _MARKS = {
     EventKind.WARNING: ("warning", "yellow"),
 }
 
+_BRIEF_SECONDS = 0.05
+"""Steps that took less are not worth a line."""
+
 
 class Progress:
     """A listener that renders events; use it as a context manager so that the terminal is left clean."""
@@ -43,7 +46,8 @@ class Progress:
                 self._status.update(escape(words))
                 self._status.start()
             return
-        if self._quiet and event.kind not in (EventKind.WARNING, EventKind.FAILED):
+        brief = event.kind is EventKind.FINISHED and event.seconds < _BRIEF_SECONDS
+        if brief or (self._quiet and event.kind not in (EventKind.WARNING, EventKind.FAILED)):
             return
         mark, colour = _MARKS[event.kind]
         detail = f" ({event.detail})" if event.detail else ""

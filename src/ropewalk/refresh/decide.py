@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ropewalk.debian import parse_status, stanzas, unmet
 from ropewalk.oci.model import EntryType
 from ropewalk.oci.tree import Tree, changed, flatten
+from ropewalk.refresh import accounts
 from ropewalk.refresh.inputs import STATUS, Changes, MovedParent, RebaseInputs, changes
 from ropewalk.refresh.merge import merge_entry, merge_status
 from ropewalk.refresh.refusal import Refusal
@@ -20,10 +21,6 @@ LD_CACHE = "etc/ld.so.cache"
 _NOT_YET = {
     "var/cache/debconf/config.dat": ("merge 3", "parent and child both changed debconf's database"),
     "var/cache/debconf/templates.dat": ("merge 3", "parent and child both changed debconf's database"),
-    "etc/passwd": ("merge 5", "parent and child both changed users or groups"),
-    "etc/group": ("merge 5", "parent and child both changed users or groups"),
-    "etc/shadow": ("merge 5", "parent and child both changed users or groups"),
-    "etc/gshadow": ("merge 5", "parent and child both changed users or groups"),
     "var/lib/apt/extended_states": ("merge 6", "parent and child both changed which packages are automatic"),
 }
 """Files that a later Ropewalk merges by their format."""
@@ -39,14 +36,14 @@ class Decision:
     Attributes:
         target: The tree that a rebuild would give (but for ``etc/ld.so.cache``, if it is to be made).
         reconcile: Paths that the reconcile layer must set or remove on top of the child's own layers.
-        status: dpkg's status where both sides changed it; None where it need not be written.
+        merged: Files that both sides changed and that were merged by their format, as (path, content).
         ldconfig: ``etc/ld.so.cache`` must be made by the image's ldconfig.
         proof: Why the image must be proven before it is published; empty where it need not be.
     """
 
     target: Tree
     reconcile: tuple[str, ...]
-    status: bytes | None
+    merged: tuple[tuple[str, bytes], ...]
     ldconfig: bool
     proof: tuple[str, ...]
 
@@ -105,17 +102,42 @@ def _merge(found: Changes, proof: tuple[str, ...]) -> Decision | Refusal:
             target.pop(path, None)
         else:
             target[path] = merged
-    status = _status(found.inputs) if conflicts.pop(STATUS, None) else None
+    formats: list[tuple[str, bytes]] = []
+    for path in sorted(conflicts.keys() & {STATUS, *accounts.PATHS}):
+        if path != STATUS and not _same_attributes(path, found):
+            continue
+        content = _status(found.inputs) if path == STATUS else _accounts(path, found.inputs)
+        if isinstance(content, Refusal):
+            return content
+        formats.append((path, content))
+        del conflicts[path]
     ldconfig = conflicts.pop(LD_CACHE, None) is not None
     for path, conflict in conflicts.items():
         rule, reason = _NOT_YET.get(path, (conflict.rule, conflict.reason))
         return Refusal(rule, path, reason)
-    if isinstance(status, Refusal):
-        return status
     refusal = _automatic(found) or _without_place(target)
     if refusal is not None:
         return refusal
-    return _reconcile(found.inputs, target, status, ldconfig=ldconfig, proof=proof)
+    if not _accounts_stand(found.inputs) and any(path in accounts.PATHS for path in found.own):
+        proof = (*proof, "the parent gained or lost accounts, so numbers may be given out otherwise")
+    return _reconcile(found.inputs, target, tuple(formats), ldconfig=ldconfig, proof=proof)
+
+
+def _same_attributes(path: str, found: Changes) -> bool:
+    """Say whether parent and child have a path alike but for its content; the old parent may lack it."""
+    new, child = found.inputs.new.get(path), found.child.get(path)
+    entries = [entry for entry in (found.inputs.old.get(path), new, child) if entry is not None]
+    alike = {(entry.type, entry.mode, entry.uid, entry.gid, entry.xattrs) for entry in entries}
+    return new is not None and child is not None and len(alike) == 1
+
+
+def _accounts(path: str, inputs: RebaseInputs) -> bytes | Refusal:
+    files = (inputs.old_dpkg, inputs.new_dpkg, inputs.child_dpkg)
+    return accounts.merge_accounts(path, *(dpkg.accounts.get(path, b"") for dpkg in files))
+
+
+def _accounts_stand(inputs: RebaseInputs) -> bool:
+    return accounts.same_names(inputs.old_dpkg.accounts, inputs.new_dpkg.accounts)
 
 
 def _status(inputs: RebaseInputs) -> bytes | Refusal:
@@ -149,12 +171,17 @@ def _without_place(target: Tree) -> Refusal | None:
 
 
 def _reconcile(
-    inputs: RebaseInputs, target: Tree, status: bytes | None, *, ldconfig: bool, proof: tuple[str, ...]
+    inputs: RebaseInputs,
+    target: Tree,
+    merged: tuple[tuple[str, bytes], ...],
+    *,
+    ldconfig: bool,
+    proof: tuple[str, ...],
 ) -> Decision | Refusal:
     candidate = flatten((inputs.new.values(), *inputs.own))
-    made = {path for path, needed in ((STATUS, status is not None), (LD_CACHE, ldconfig)) if needed}
+    made = {*(path for path, _ in merged), *((LD_CACHE,) if ldconfig else ())}
     paths = tuple(sorted({*changed(candidate, target), *made}))
     size = sum(target[path].size for path in paths if path in target and path not in made)
     if size > _RECONCILE_LIMIT:
         return Refusal("size", "", f"the reconcile layer would hold {size >> 20} MiB; a rebuild is cheaper to ship")
-    return Decision(target, paths, status, ldconfig, proof)
+    return Decision(target, paths, merged, ldconfig, proof)

@@ -30,17 +30,19 @@ class MovedParent:
 
 @dataclass(frozen=True, slots=True)
 class DpkgFiles:
-    """What dpkg keeps of one image: content of its files by path.
+    """What dpkg and its maintainer scripts keep of one image: content of files by path.
 
     Attributes:
         status: ``var/lib/dpkg/status``; empty where there is none.
         lists: ``info/*.list``.
         triggers: ``info/*.triggers``.
+        accounts: passwd, group, shadow and gshadow, as far as they are there.
     """
 
     status: bytes = b""
     lists: Mapping[str, bytes] = field(default_factory=dict)
     triggers: Mapping[str, bytes] = field(default_factory=dict)
+    accounts: Mapping[str, bytes] = field(default_factory=dict)
 
     def owned(self) -> frozenset[str]:
         """Return all paths that dpkg says it unpacked, as a merged ``/usr`` has them and as the packages name them."""

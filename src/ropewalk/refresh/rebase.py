@@ -16,6 +16,7 @@ from ropewalk.oci.tree import Tree, ancestors
 from ropewalk.recipe.dockerfile import parse
 from ropewalk.recipe.recipe import ParentRole, Recipe
 from ropewalk.recipe.record import BuildRecord, LayerKind, OwnedLayer, ParentPin, RecordBook
+from ropewalk.refresh.accounts import PATHS
 from ropewalk.refresh.decide import LD_CACHE, Decision, decide
 from ropewalk.refresh.inputs import INFO, STATUS, DpkgFiles, MovedParent, RebaseInputs
 from ropewalk.refresh.merge import merge_config
@@ -68,20 +69,24 @@ class DpkgReader:
         for layer in layers:
             found |= self._layer(layer)
         found = {path: data for path, data in found.items() if path in tree}
-        kinds = ({p: d for p, d in found.items() if p.endswith(ending)} for ending in _KEPT)
-        return DpkgFiles(found.get(STATUS, b""), *kinds)
+        return DpkgFiles(
+            status=found.get(STATUS, b""),
+            lists={path: data for path, data in found.items() if path.endswith(".list")},
+            triggers={path: data for path, data in found.items() if path.endswith(".triggers")},
+            accounts={path: found[path] for path in PATHS if path in found},
+        )
 
     def _layer(self, layer: Layer) -> dict[str, bytes]:
         if layer.diff_id not in self._layers:
             entries = self._store.entries(layer.diff_id)
-            wanted = {e.path for e in entries if e.type is EntryType.FILE and _is_dpkg(e.path)}
+            wanted = {e.path for e in entries if e.type is EntryType.FILE and _is_read(e.path)}
             found = self._store.contents(layer, wanted) if wanted else ()
             self._layers[layer.diff_id] = {entry.path: data for entry, data in found}
         return self._layers[layer.diff_id]
 
 
-def _is_dpkg(path: str) -> bool:
-    return path == STATUS or (path.startswith(INFO) and path.endswith(_KEPT))
+def _is_read(path: str) -> bool:
+    return path == STATUS or path in PATHS or (path.startswith(INFO) and path.endswith(_KEPT))
 
 
 def origin(book: RecordBook, record: BuildRecord) -> BuildRecord | None:
@@ -234,7 +239,7 @@ class _Draft:
 
     def reconcile(self, decision: Decision) -> tuple[Layer, ...] | Refusal:
         """Make the reconcile layer, if one is needed."""
-        made = {} if decision.status is None else {STATUS: decision.status}
+        made = dict(decision.merged)
         paths = tuple(path for path in decision.reconcile if path != LD_CACHE or not decision.ldconfig)
         layers = self._layer(paths, decision.target, made)
         if not decision.ldconfig:

@@ -36,13 +36,14 @@ def _refused(given: RebaseInputs) -> Refusal:
 
 def test_a_child_without_packages_needs_no_reconcile_layer() -> None:
     decision = _allowed(inputs(_BASE, _NEWER, {"srv/index.html": "hello"}, "COPY index.html /srv/"))
-    assert (decision.reconcile, decision.status, decision.ldconfig, decision.proof) == ((), None, False, ())
+    assert (decision.reconcile, decision.merged, decision.ldconfig, decision.proof) == ((), (), False, ())
 
 
 def test_a_child_with_packages_gets_a_merged_status() -> None:
     decision = _allowed(inputs(_BASE, _NEWER, _NGINX))
     assert decision.reconcile == (STATUS,)
-    assert decision.status == status(stanza("libc6", "2"), stanza("nginx", "1", "Depends: libc6 (>= 1)")).encode()
+    merged = status(stanza("libc6", "2"), stanza("nginx", "1", "Depends: libc6 (>= 1)")).encode()
+    assert decision.merged == ((STATUS, merged),)
 
 
 def test_libraries_on_both_sides_ask_for_ldconfig() -> None:
@@ -71,6 +72,34 @@ def test_a_converged_package_needs_nothing() -> None:
     assert _allowed(inputs(_BASE, _NEWER, own)).reconcile == ()
 
 
+def test_accounts_of_both_sides_are_merged_by_name() -> None:
+    old = {**_BASE, "etc/passwd": "root:x:0:0::/root:\n", "etc/shadow": "root:*:100::\n"}
+    new = {**_NEWER, "etc/shadow": "root:*:200::\n"}
+    own = {"etc/passwd": f"{old['etc/passwd']}web:x:900:900::/:\n", "etc/shadow": "root:*:100::\nweb:!:100::\n"}
+    decision = _allowed(inputs(old, new, own, "RUN useradd -u 900 web"))
+    assert decision.merged == (("etc/shadow", b"root:*:200::\nweb:!:100::\n"),)
+    assert decision.reconcile == ("etc/shadow",)
+    assert decision.proof == ()
+
+
+def test_an_account_that_the_parent_gained_asks_for_a_proof() -> None:
+    old = {**_BASE, "etc/passwd": "root:x:0:0::/root:\n"}
+    new = {**_NEWER, "etc/passwd": f"{old['etc/passwd']}mail:x:8:8::/:\n"}
+    own = {"etc/passwd": f"{old['etc/passwd']}web:x:900:900::/:\n"}
+    decision = _allowed(inputs(old, new, own, "RUN useradd -u 900 web"))
+    assert decision.merged == (("etc/passwd", b"root:x:0:0::/root:\nmail:x:8:8::/:\nweb:x:900:900::/:\n"),)
+    assert "accounts" in decision.proof[0]
+
+
+def test_a_number_that_two_accounts_would_share_is_refused() -> None:
+    old = {**_BASE, "etc/group": "root:x:0:\n"}
+    new = {**_NEWER, "etc/group": "root:x:0:\nssh:x:101:\n"}
+    own = {"etc/group": "root:x:0:\nredis:x:101:\n"}
+    refusal = _refused(inputs(old, new, own, "RUN apt-get install -y redis"))
+    assert (refusal.rule, refusal.path) == ("merge 5", "etc/group")
+    assert "ssh and redis would share number 101" in refusal.reason
+
+
 # Rule 1
 
 
@@ -80,8 +109,8 @@ def test_a_converged_package_needs_nothing() -> None:
         ({"usr/lib/libc.so.6": "libc 2"}, {"usr/lib/libc.so.6": "mine"}, "usr/lib/libc.so.6", 1),
         ({"usr/lib/libc.so.6": "libc 2"}, {"usr/lib/libc.so.6": GONE}, "usr/lib/libc.so.6", 1),
         ({"etc/x": "a"}, {"etc/x": "b"}, "etc/x", 1),
-        ({"etc/passwd": "root"}, {"etc/passwd": "somebody"}, "etc/passwd", "merge 5"),
-        ({"etc/shadow": "root"}, {"etc/shadow": "somebody"}, "etc/shadow", "merge 5"),
+        ({"etc/passwd": "a:x:1:1::/a:\n"}, {"etc/passwd": "a:x:2:1::/a:\n"}, "etc/passwd", "merge 5"),
+        ({"etc/shadow": "root:*:2::\n"}, {"etc/shadow": "root:!:1::\n"}, "etc/shadow", "merge 5"),
         (
             {"var/cache/debconf/config.dat": "a"},
             {"var/cache/debconf/config.dat": "b"},
