@@ -7,6 +7,7 @@ with their date. ``--keep`` leaves the registry and the restricted node up, ``--
 import argparse
 import json
 import os
+import shutil
 import sys
 import time
 from datetime import UTC, datetime
@@ -33,7 +34,7 @@ def shorten(text: str) -> str:
     """Return a client's reason without the words before it, on one line."""
     for mark in ("Source image rejected: ", "dial tcp ", "initializing source "):
         text = text.rpartition(mark)[2] if mark in text else text
-    return text.removeprefix("Error: ").strip()[:120]
+    return text.removeprefix("Error: ").partition(" in /")[0].strip()[:120]
 
 
 def renewed_text(renewed: dict[str, Any]) -> str:
@@ -41,13 +42,13 @@ def renewed_text(renewed: dict[str, Any]) -> str:
     rows = [row for row in renewed["rows"] if row["how"] != "unchanged"]
     rebased = [row for row in rows if row["how"] == "rebased"]
     equal = sum(renewed["proofs"][row["name"]]["equal"] for row in rebased)
-    full = sum(proof["seconds"] for proof in renewed["proofs"].values())
     sizes = sorted(row["bytes_pushed"] // 1000 for row in rebased)
     each = f" ({sizes[0]} to {sizes[-1]} KB pushed each)" if sizes else ""
     proven = "all of those proven equal" if equal == len(rebased) else f"{equal} of those proven equal"
     return (
-        f"{len(rows)} of {len(renewed['rows'])} in {renewed['seconds']:.1f} s (full rebuild {full:.1f} s): "
-        f"{len(rows) - len(rebased)} rebuilt, {len(rebased)} rebased{each}, {proven}"
+        f"{len(rows)} of {len(renewed['rows'])} in {renewed['seconds']:.1f} s (full rebuild {renewed['full']:.1f} s): "
+        f"{len(rows) - len(rebased)} rebuilt ({renewed['same']} with the same digest elsewhere), "
+        f"{len(rebased)} rebased{each}, {proven}"
     )
 
 
@@ -87,6 +88,11 @@ def block(figures: dict[str, Any], address: str) -> str:
     return "\n".join(f"{name:<11}{text}" for name, text in lines)
 
 
+def digest_of(street: Street, reference: str) -> str:
+    """Return the digest of an image of the store."""
+    return str(street.ask("show", reference)["digest"])
+
+
 def walk(street: Street, node: RestrictedNode, figures: dict[str, Any], *, keep: bool) -> str:
     """Go through every step and keep its figures; return the registry's address."""
 
@@ -114,8 +120,17 @@ def walk(street: Street, node: RestrictedNode, figures: dict[str, Any], *, keep:
     if built["images"] or figures.get("renew", {}).get("view") != new:
         heading("refresh: every image that the new view makes old")
         renewed = street.renew(new)
-        heading("prove: a full rebuild of each, compared path by path")
-        note("renew", {**renewed, "proofs": street.prove(renewed["rows"])})
+        heading("prove: each rebased image against a full rebuild, path by path")
+        proofs = street.prove(renewed["rows"])
+        heading("for comparison: everything rebuilt and tested on the new view, in an empty store elsewhere")
+        other = street.elsewhere(street.state / "rebuild")
+        full = other.build(new)
+        same = other.digests()
+        equal = sum(
+            same[row["name"]] == digest_of(street, row["to"]) for row in renewed["rows"] if row["how"] == "rebuilt"
+        )
+        shutil.rmtree(other.state)
+        note("renew", {**renewed, "proofs": proofs, "full": full["seconds"], "same": equal})
     heading("a node that runs our images only")
     street.restrict(node, street.state / "node")
     figures["runs"] = street.serve(node)

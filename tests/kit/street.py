@@ -5,6 +5,7 @@ The demo prints what these steps return; the system tests assert on it.
 
 import json
 import os
+import shutil
 import subprocess
 import time
 from dataclasses import dataclass
@@ -126,9 +127,21 @@ class Street:
         return {"view": view, "rows": rows, "seconds": time.monotonic() - start}
 
     def prove(self, rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-        """Rebuild each renewed image in full; return each proof by the image's name."""
-        renewed = [row for row in rows if row["how"] != "unchanged"]
-        return {row["name"]: self.ask("prove", row["to"], *self.directories) for row in renewed}
+        """Rebuild each rebased image in full and compare; return each proof by the image's name."""
+        rebased = [row for row in rows if row["how"] == "rebased"]
+        return {row["name"]: self.ask("prove", row["to"], *self.directories) for row in rebased}
+
+    def elsewhere(self, directory: Path) -> "Street":
+        """Return a street with an empty store in another directory; views and .debs are the same files."""
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir(parents=True)
+        for name in ("views", "pool"):
+            subprocess.run(["cp", "-al", str(self.state / name), str(directory / name)], check=True)
+        return Street(directory, self.tree, self.services)
+
+    def digests(self) -> dict[str, str]:
+        """Return the digest of each line's current image, by its name."""
+        return {image["name"]: image["digest"] for image in self.ask("images")["images"]}
 
     def restrict(self, node: RestrictedNode, files: Path) -> None:
         """Render the files of the production realm and load the node's packet rules."""

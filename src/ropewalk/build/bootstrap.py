@@ -58,7 +58,8 @@ def bootstrap_command(spec: BaseSpec, view: View, proxy: str, epoch: int, target
         # A root that starts merged needs the empty package only; usrmerge would bring all of perl along. The pattern
         # matches nothing, silently, in a release that has no such package.
         "--hook-dir=/usr/share/mmdebstrap/hooks/maybe-merged-usr",
-        f"--include={','.join(('?exact-name(usr-is-merged)', *spec.packages))}",
+        "--include=?exact-name(usr-is-merged)",
+        *(f"--include={package}" for package in spec.packages),
         # libc-bin's trigger ran before the last package; the cache must be the same as after any later build.
         '--customize-hook=chroot "$1" ldconfig',
         suites[0],
