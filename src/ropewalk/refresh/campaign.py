@@ -231,6 +231,8 @@ class _Campaign:
         moved = _moved(recipe, record, pins, ())
         intent = intend(recipe, record, self.newer.get(recipe.reference, ()), moved)
         if intent.way is Way.UNCHANGED:
+            if recipe.digest == record.recipe_digest:
+                self.shop.book.mark_seen(record.digest, self.view.id)
             return _Result(record, intent.way, intent.reason)
         if intent.way is Way.REBUILT:
             return self._rebuild(line, pins, intent.reason)
