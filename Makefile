@@ -44,7 +44,7 @@ corpus: setup ## what needs a peer's repository: ROPEWALK_CORPUS=DIR make corpus
 	@scripts/as-root $(PYTEST) -q tests -m corpus || [ $$? -eq 5 ]
 
 bench: setup ## Ropewalk beside its peers, ratios
-	@scripts/as-root $(VENV)/python bench/rebuild.py
+	@scripts/as-root $(VENV)/python bench/base.py
 
 docs: venv ## write the generated reference pages
 	@$(VENV)/python scripts/docs.py

@@ -8,8 +8,8 @@ import ast
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
-import click
 import typer
 
 ROOT = Path(__file__).parent.parent
@@ -32,18 +32,18 @@ def exit_codes() -> str:
     return f"{HEAD}# Exit codes\n\n" + "\n".join(rows) + "\n"
 
 
-def commands(command: click.Command, path: str) -> list[str]:
+def commands(command: Any, path: str) -> list[str]:
     """Return the help of a command and of all below it, as sections."""
-    context = click.Context(command, info_name=path, terminal_width=100, max_content_width=100)
+    context = typer.Context(command, info_name=path, terminal_width=100, max_content_width=100)
     sections = [f"## {path}\n\n```text\n{plain_help(command, context)}\n```\n"]
     for name, child in sorted(getattr(command, "commands", {}).items()):
         sections += commands(child, f"{path} {name}")
     return sections
 
 
-def plain_help(command: click.Command, context: click.Context) -> str:
+def plain_help(command: Any, context: typer.Context) -> str:
     """Return a command's help without colour and boxes."""
-    formatter = click.HelpFormatter(width=100, max_width=100)
+    formatter = context.make_formatter()
     formatter.write_usage(context.command_path, " ".join(command.collect_usage_pieces(context)))
     formatter.write_paragraph()
     text = (command.help or "").replace("[bold]", "").replace("[/]", "")

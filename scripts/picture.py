@@ -1,6 +1,7 @@
 """Makes docs/demo.svg, the README's picture, from the closing block that ``make demo`` printed (on standard input)."""
 
 import sys
+import textwrap
 from pathlib import Path
 
 from rich.console import Console
@@ -8,6 +9,7 @@ from rich.text import Text
 
 PICTURE = Path(__file__).parent.parent / "docs" / "demo.svg"
 COLUMNS = 118
+INDENT = 11
 # rich's own frame, without its fonts from outside.
 FRAME = """\
 <svg class="{unique_id}" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
@@ -32,12 +34,15 @@ FRAME = """\
 
 def main() -> int:
     """Write the picture."""
-    console = Console(record=True, width=COLUMNS, file=open("/dev/null", "w"), force_terminal=True)  # noqa: PTH123, SIM115  # rich writes there while it records
-    console.print(Text("$ make demo", style="bold green"))
-    for line in sys.stdin.read().rstrip().splitlines():
-        name, text = line[:11], line[11:]
-        console.print(Text(name, style="bold cyan") + Text(text))
-    PICTURE.write_text(console.export_svg(title="Ropewalk", code_format=FRAME, unique_id="ropewalk"))
+    with Path("/dev/null").open("w") as nowhere:
+        console = Console(record=True, width=COLUMNS, file=nowhere, force_terminal=True)
+        console.print(Text("$ make demo", style="bold green"))
+        for line in sys.stdin.read().rstrip().splitlines():
+            name, pieces = line[:INDENT], textwrap.wrap(line[INDENT:], COLUMNS - INDENT) or [""]
+            console.print(Text.assemble((name, "bold cyan"), pieces[0]))
+            for piece in pieces[1:]:
+                console.print(Text(" " * INDENT + piece))
+        PICTURE.write_text(console.export_svg(title="Ropewalk", code_format=FRAME, unique_id="ropewalk"))
     return 0
 
 

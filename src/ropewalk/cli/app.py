@@ -2,9 +2,8 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-import click
 import typer
 from rich.markup import escape
 
@@ -32,6 +31,9 @@ from ropewalk.cli import (
 from ropewalk.cli.output import err
 from ropewalk.cli.session import open_session
 from ropewalk.errors import Exit, RopewalkError
+
+_USAGE: Any = typer.BadParameter.__mro__[1]
+"""A wrong command line: the base of what typer exports of its own copy of click."""
 
 app = typer.Typer(
     name="ropewalk",
@@ -111,15 +113,15 @@ def run(arguments: list[str]) -> int:
         A value of `ropewalk.errors.Exit`.
     """
     try:
-        result = app(arguments, standalone_mode=False)
+        result = app(arguments, prog_name="ropewalk", standalone_mode=False)
     except RopewalkError as error:
         err.print(f"[bold red]error:[/] {escape(str(error))}")
         err.print(f"  {escape(error.hint)}")
         return int(error.exit_code)
-    except click.ClickException as error:
+    except _USAGE as error:
         error.show()
         return int(Exit.USAGE)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         err.print("interrupted; the next run goes on")
         return int(Exit.INTERRUPTED)
     return int(result or 0)
