@@ -194,22 +194,30 @@ def test_the_restricted_node_refuses_everything_else(restricted: RestrictedNode,
 
 def test_a_kill_in_a_build_leaves_nothing_behind(street: Street, built: dict[str, Any], views: tuple[str, str]) -> None:
     assert built["images"]
-    before = Path("/proc/mounts").read_text()
-    command = [*street._command(("build", "--view", views[0], "--offline", "--force", "*/gcc:*", *street.directories))]
-    scratch = street.state / "scratch"
-    child = subprocess.Popen(command, env=street._environment(), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    wait_for(lambda: subprocess.run(["pgrep", "-f", "buildah.*bud"], check=False, capture_output=True).returncode == 0)
+    mounts = Path("/proc/mounts").read_text()
+    arguments = ("build", "--view", views[0], "--offline", "--force", "*/gcc:*", *street.directories)
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    child = subprocess.Popen(street._command(arguments), env=street._environment(), **silent)
+    marker = str(street.state / "containers")
+    wait_for(lambda: any("bud" in line for line in running(marker)))
     time.sleep(1)
     child.send_signal(signal.SIGKILL)
     child.wait()
-    wait_for(lambda: subprocess.run(["pgrep", "-f", "buildah.*bud"], check=False, capture_output=True).returncode != 0)
-    assert Path("/proc/mounts").read_text() == before
-    images = {image["reference"] for image in street.ask("images", "--all")["images"]}
-    assert street.ask("plan", "--offline", *street.directories)["entries"]
-    made = street.ask("build", "--view", views[0], "--offline", *street.directories)["images"]
-    assert made == []
-    assert {image["reference"] for image in street.ask("images", "--all")["images"]} == images
-    assert list(scratch.iterdir()) == []
+    wait_for(lambda: not running(marker))
+    assert Path("/proc/mounts").read_text() == mounts
+    images = street.ask("images", "--all")["images"]
+    assert street.ask("build", "--view", views[0], "--offline", *street.directories)["images"] == []
+    assert street.ask("images", "--all")["images"] == images, "nothing half done is visible"
+    made = street.ask(*arguments)["images"]
+    assert [image["name"] for image in made] == ["gcc"]
+    assert list((street.state / "scratch").iterdir()) == []
+    assert Path("/proc/mounts").read_text() == mounts
+
+
+def running(marker: str) -> list[str]:
+    """Return the command lines of running programs that name a path."""
+    found = subprocess.run(["pgrep", "-af", marker], check=False, capture_output=True, text=True).stdout.splitlines()
+    return [line for line in found if "pgrep" not in line]
 
 
 def wait_for(condition: Any) -> None:
