@@ -11,17 +11,19 @@ import shutil
 import sys
 import time
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).absolute().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
 from kit.node import RestrictedNode  # noqa: E402  # the kit is no package of ours
 from kit.street import NAME, StepFailed, Street  # noqa: E402  # likewise
 from ropewalk.errors import RopewalkError  # noqa: E402  # likewise
 
-NODE = "demo"
+NODE = f"demo{sha256(str(ROOT).encode()).hexdigest()[:4]}"
+"""The node's name: two checkouts on one machine must not share its network."""
 
 
 def heading(text: str) -> None:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,9 @@ def built(street: Street, views: tuple[str, str]) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def node(street: Street) -> Iterator[RestrictedNode]:
-    with RestrictedNode("street", street.state / "node", street.state) as node:
+    with RestrictedNode(
+        f"st{sha256(str(street.state).encode()).hexdigest()[:4]}", street.state / "node", street.state
+    ) as node:
         yield node
 
 
