@@ -45,7 +45,7 @@ def build(
     recipes = session.recipes(directories)
     used = session.view(view)
     with session.client(offline=offline, registry=registry) as client:
-        made = make_plan(session, recipes, client, view=used.id, select=select, force=tuple(force or ()))
+        made = make_plan(session, recipes, client, view=used.id, select=tuple(select or ()), force=tuple(force or ()))
         wanted = (Action.BUILD, Action.REFRESH) if renew else (Action.BUILD,)
         todo = made.of(*wanted)
         if client is not None:

@@ -19,8 +19,12 @@ ForceOption = Annotated[
     ),
 ]
 SelectOption = Annotated[
-    str | None,
-    typer.Option("--select", metavar="GLOB", help="Only these and what they need; matches registry/name:version."),
+    list[str] | None,
+    typer.Option(
+        "--select",
+        metavar="GLOB",
+        help="Only these and what they need; matches registry/name:version; may be given again.",
+    ),
 ]
 
 
@@ -30,7 +34,7 @@ def make_plan(
     client: "RegistryClient | None",
     *,
     view: str | None,
-    select: str | None,
+    select: tuple[str, ...],
     force: tuple[str, ...] = (),
 ) -> "Plan":
     """Observe store and registry and decide.
@@ -40,7 +44,7 @@ def make_plan(
         recipes: The tree.
         client: The registry; None decides without one.
         view: The view that builds would use; None before the first one.
-        select: A glob that cuts the plan to some recipes and their parents.
+        select: Globs that cut the plan to some recipes and their parents; the whole plan where there are none.
         force: Globs of recipes to build in any case.
 
     Returns:
@@ -75,7 +79,7 @@ def plan(  # one argument an option
     newest = session.views().newest()
     used = session.view(view).id if view else (newest.id if newest else None)
     with session.client(offline=offline, registry=registry) as client:
-        made = make_plan(session, recipes, client, view=used, select=select, force=tuple(force or ()))
+        made = make_plan(session, recipes, client, view=used, select=tuple(select or ()), force=tuple(force or ()))
     if output is Format.JSON:
         print_json(to_json(made))
         return

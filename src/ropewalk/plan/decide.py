@@ -124,15 +124,15 @@ def decide(recipes: Sequence[Recipe], observed: Observed, view: str | None = Non
     return Plan(tuple(entries.values()))
 
 
-def selected(plan: Plan, pattern: str) -> Plan:
+def selected(plan: Plan, patterns: Sequence[str]) -> Plan:
     """Cut a plan to some recipes and to those parents that must be built for them.
 
     Args:
         plan: The whole plan.
-        pattern: A glob against ``registry/name:version``.
+        patterns: Globs against ``registry/name:version``; one that matches is enough.
     """
     links = edges([entry.recipe for entry in plan.entries])
-    chosen = {line for line in links if fnmatchcase(line, pattern)}
+    chosen = {line for line in links if any(fnmatchcase(line, pattern) for pattern in patterns)}
     needed = {ancestor for line in chosen for ancestor in ancestors(line, links)}
     kept = (
         entry

@@ -220,9 +220,11 @@ def test_a_loop_is_an_error_that_names_it() -> None:
 
 def test_select_keeps_the_parents_that_must_be_built() -> None:
     everything = decide(TREE, Observed(out(BASE_1)))
-    assert [e.recipe.name for e in selected(everything, "*/hello:*").entries] == ["gcc", "hello"]
-    assert [e.recipe.name for e in selected(everything, "*/bookworm:1").entries] == ["bookworm"]
-    assert selected(everything, "nothing").entries == ()
+    assert [e.recipe.name for e in selected(everything, ("*/hello:*",)).entries] == ["gcc", "hello"]
+    assert [e.recipe.name for e in selected(everything, ("*/bookworm:1",)).entries] == ["bookworm"]
+    assert selected(everything, ("nothing",)).entries == ()
+    two = selected(everything, ("*/bookworm:1", "*/gcc:*"))
+    assert [e.recipe.name for e in two.entries] == ["bookworm", "gcc"]
 
 
 @pytest.mark.parametrize(
