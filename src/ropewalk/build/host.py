@@ -31,6 +31,7 @@ _PROGRAMS = (
     ("docker-registry", "--version", "docker-registry"),
     ("runc", "--version", "runc"),
     ("gpg", "--version", "gpg"),
+    ("gpg-agent", "--version", "gpg-agent"),
     ("gpgv", "--version", "gpgv"),
     ("nft", "--version", "nftables"),
     ("ip", "-V", "iproute2"),
