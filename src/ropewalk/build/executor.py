@@ -18,6 +18,7 @@ from ropewalk.build.workshop import Workshop
 from ropewalk.errors import InputError, RopewalkError
 from ropewalk.events import Event, EventKind, step
 from ropewalk.oci import Image, Platform
+from ropewalk.oci.annotations import annotations
 from ropewalk.plan import Action, Plan, PlanEntry, ancestors, edges, resolve
 from ropewalk.recipe.recipe import Parent, ParentRole, Recipe
 from ropewalk.recipe.record import BuildRecord, How, LayerKind, OwnedLayer, ParentPin
@@ -101,7 +102,7 @@ def make_image(
         run_dockerfile(shop, order, log) as added,
     ):
         inherited = _owners(shop, final, below)
-        return _assemble(shop, recipe, added, inherited, order)
+        return _assemble(shop, recipe, added, inherited, order, final=final)
 
 
 def _make_base(shop: Workshop, recipe: Recipe, view: View, epoch: int | None, log: Path) -> Made:
@@ -117,17 +118,28 @@ def _make_base(shop: Workshop, recipe: Recipe, view: View, epoch: int | None, lo
     ):
         layer = shop.store.add_layer(items)
     history = (f"ropewalk: {recipe.reference}",)
-    image = shop.store.add_image(base_config(spec), (layer,), platform, chosen, history)
+    said = annotations(recipe.reference, chosen)
+    image = shop.store.add_image(base_config(spec), (layer,), platform, chosen, history, annotations=said)
     return Made(image, (OwnedLayer(layer.diff_id, recipe.name, LayerKind.OWN),), chosen)
 
 
-def _assemble(shop: Workshop, recipe: Recipe, added: Added, inherited: tuple[OwnedLayer, ...], order: Order) -> Made:
+def _assemble(
+    shop: Workshop,
+    recipe: Recipe,
+    added: Added,
+    inherited: tuple[OwnedLayer, ...],
+    order: Order,
+    *,
+    final: ParentPin | None,
+) -> Made:
+    base = (final.reference, final.digest) if final else None
     below = order.final.layers if order.final else ()
     platform = order.final.platform if order.final else Platform("linux", order.view.architecture)
     own = (shop.store.add_layer(added.items),) if added.items else ()
     layers = (*below, *own)
     history = (*("" for _ in below), *(f"ropewalk: {recipe.reference}" for _ in own))
-    image = shop.store.add_image(added.config, layers, platform, order.epoch, history)
+    said = annotations(recipe.reference, order.epoch, base)
+    image = shop.store.add_image(added.config, layers, platform, order.epoch, history, annotations=said)
     owned = tuple(OwnedLayer(layer.diff_id, recipe.name, LayerKind.OWN) for layer in own)
     if added.secrets:
         told = f"{', '.join(f'/{path}' for path in added.secrets)}: make them when a container starts"
@@ -169,7 +181,14 @@ def _owners(shop: Workshop, pin: ParentPin | None, image: Image | None) -> tuple
 
 
 def build_recipe(
-    shop: Workshop, recipe: Recipe, parents: tuple[ParentPin, ...], view: View, *, build: int = 1, how: How = How.BUILT
+    shop: Workshop,
+    recipe: Recipe,
+    parents: tuple[ParentPin, ...],
+    view: View,
+    *,
+    build: int = 1,
+    how: How = How.BUILT,
+    reasons: tuple[str, ...] = (),
 ) -> BuildRecord:
     """Make an image, test it, tag it in the store and record it.
 
@@ -180,6 +199,7 @@ def build_recipe(
         view: The archive view that apt sees.
         build: The number of the build within its line.
         how: Built or rebuilt.
+        reasons: Why, for the record.
 
     Returns:
         Its record; the line's present one where the very same image came out.
@@ -211,6 +231,7 @@ def build_recipe(
         dockerfile=recipe.dockerfile,
         made=int(shop.clock()),
         tested=recipe.test is not None,
+        reasons=reasons,
     )
     shop.book.save(record)
     shop.store.tag(record.reference, record.digest)
@@ -291,7 +312,7 @@ def _carry_out(shop: Workshop, entry: PlanEntry, recipes: tuple[Recipe, ...], vi
     try:
         parents = pin_parents(shop, entry.recipe, recipes)
         how = How.REBUILT if entry.action is Action.REFRESH else How.BUILT
-        record = build_recipe(shop, entry.recipe, parents, view, build=entry.build, how=how)
+        record = build_recipe(shop, entry.recipe, parents, view, build=entry.build, how=how, reasons=entry.reasons)
     except RopewalkError as error:
         return Outcome(entry.recipe, None, error, shop.clock() - start)
     return Outcome(entry.recipe, record, None, shop.clock() - start)

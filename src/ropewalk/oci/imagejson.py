@@ -2,14 +2,17 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from ropewalk.errors import InputError, TrustError
 from ropewalk.oci.model import (
     CONFIG,
+    DOCKER_LAYER_GZIP,
     DOCKER_MANIFEST,
+    LAYER_GZIP,
     MANIFEST,
     Descriptor,
     Image,
@@ -78,16 +81,15 @@ def _config_json(config: ImageConfig) -> dict[str, Any]:
     return result
 
 
-def manifest_bytes(config_blob: Descriptor, layers: Sequence[Layer]) -> bytes:
-    """Return the image manifest's JSON."""
-    return canonical(
-        {
-            "schemaVersion": 2,
-            "mediaType": MANIFEST,
-            "config": descriptor_json(config_blob),
-            "layers": [descriptor_json(layer.blob) for layer in layers],
-        }
-    )
+def manifest_bytes(config_blob: Descriptor, layers: Sequence[Layer], annotations: Mapping[str, str]) -> bytes:
+    """Return the image manifest's JSON; without annotations it has no such key."""
+    value: dict[str, Any] = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": descriptor_json(config_blob),
+        "layers": [descriptor_json(layer.blob) for layer in layers],
+    }
+    return canonical({**value, "annotations": dict(annotations)} if annotations else value)
 
 
 def rfc3339(seconds: int) -> str:
@@ -165,7 +167,9 @@ def parse_image(manifest_bytes: bytes, config_bytes: bytes) -> Image:
 
 def _image(descriptor: Descriptor, manifest: dict[str, Any], blob: Descriptor, config: dict[str, Any]) -> Image:
     diff_ids = [_digest(diff_id) for diff_id in config["rootfs"]["diff_ids"]]
-    blobs = [descriptor_from(layer) for layer in manifest["layers"]]
+    # Docker's gzip layers are OCI's under another name; with one name, layers of both compare and mix.
+    found = [descriptor_from(layer) for layer in manifest["layers"]]
+    blobs = [replace(b, media_type=LAYER_GZIP) if b.media_type == DOCKER_LAYER_GZIP else b for b in found]
     return Image(
         digest=descriptor.digest,
         platform=Platform(str(config["os"]), str(config["architecture"])),
@@ -174,6 +178,7 @@ def _image(descriptor: Descriptor, manifest: dict[str, Any], blob: Descriptor, c
         config=_config_from(config.get("config") or {}),
         layers=tuple(Layer(diff_id, layer) for diff_id, layer in zip(diff_ids, blobs, strict=True)),
         created=_seconds(config["created"]) if config.get("created") else 0,
+        annotations=tuple(sorted((str(k), str(v)) for k, v in (manifest.get("annotations") or {}).items())),
     )
 
 

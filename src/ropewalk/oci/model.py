@@ -88,6 +88,7 @@ class Image:
         config: How it runs.
         layers: Its layers, the lowest first.
         created: ``created`` as seconds since 1970 (its SOURCE_DATE_EPOCH).
+        annotations: Of the manifest, sorted by name.
     """
 
     digest: str
@@ -97,6 +98,7 @@ class Image:
     config: ImageConfig
     layers: tuple[Layer, ...]
     created: int
+    annotations: tuple[tuple[str, str], ...] = ()
 
     @property
     def size(self) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, BinaryIO, cast
 
 from ropewalk import atomic
@@ -275,6 +276,8 @@ class Store:
         platform: Platform,
         created: int,
         history: Sequence[str] = (),
+        *,
+        annotations: Mapping[str, str] = MappingProxyType({}),
     ) -> Image:
         """Assemble an image; the same arguments give the same digest.
 
@@ -284,6 +287,7 @@ class Store:
             platform: What it runs on.
             created: Seconds since 1970.
             history: ``created_by``, one for each layer; empty texts by default.
+            annotations: Of the manifest.
 
         Returns:
             The image; nothing names it yet.
@@ -296,7 +300,7 @@ class Store:
             raise ValueError(f"{len(texts)} history texts for {len(layers)} layers")
         data = imagejson.config_bytes(config, layers, platform, created, texts)
         config_blob = replace(imagejson.config_descriptor(data), digest=self._blobs.put(data))
-        manifest = imagejson.manifest_bytes(config_blob, layers)
+        manifest = imagejson.manifest_bytes(config_blob, layers, annotations)
         self.put(manifest, MANIFEST)
         return parse_image(manifest, data)
 
@@ -311,6 +315,10 @@ class Store:
             return None
         manifest = self.read(digest)
         return parse_image(manifest, self.read(imagejson.config_blob_of(manifest, digest).digest))
+
+    def is_whole(self, image: Image) -> bool:
+        """Say whether all of an image's layers are here, not only their indexes."""
+        return all(self.has(layer.blob.digest) for layer in image.layers)
 
     def tags(self) -> dict[str, str]:
         """Return the references of the store: reference to manifest digest, sorted."""

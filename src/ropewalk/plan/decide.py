@@ -247,8 +247,11 @@ def _missing(recipe: Recipe, facts: _Facts) -> str:
 
 
 def _view_counts(recipe: Recipe, known: str, view: str) -> bool:
-    """Say whether a view is another one, not older than the image's, and reaches the image by packages of its own."""
-    if not view or view == known or view[:_DATE] < known[:_DATE]:
+    """Say whether a view is another one, not older than the image's, and reaches the image by packages of its own.
+
+    An image that was adopted before there was any view has none: only its packages tell whether a view is newer.
+    """
+    if not view or not known or view == known or view[:_DATE] < known[:_DATE]:
         return False
     return recipe.generation is Generation.BASE or installs_packages(recipe.dockerfile)
 

@@ -31,10 +31,10 @@ from ropewalk.trust import (
     envelope,
     lookaside_directory,
     lookaside_payload,
-    provenance,
     sign_cosign,
     sign_openpgp,
     signature_tag,
+    statement_of,
     verify_openpgp,
 )
 
@@ -148,6 +148,9 @@ def _publish(job: _Job, listener: Listener, *, latest: bool) -> int:
     subject, tag = job.record.reference, job.record.tag
     tags = job.client.tags(job.path)
     visible = tag in tags and _is_there(job, tag)
+    if not visible and not job.store.is_whole(job.image):
+        hint = "`ropewalk adopt` reads layers without keeping them: copy the image with skopeo first"
+        raise InputError("its layers are not in the store", where=subject, hint=hint)
     if not visible:
         with step(listener, subject, "push"):
             _push(job)
@@ -156,8 +159,9 @@ def _publish(job: _Job, listener: Listener, *, latest: bool) -> int:
         _attach(job, tags, signature_tag(job.image.digest), cosign_layer(payload, sign_cosign(job.keys, payload)))
         signatures = _write_lookaside(job)
     with step(listener, subject, "attest"):
-        statement = envelope(job.keys, provenance(job.record))
-        _attach(job, tags, attestation_tag(job.image.digest), attestation_layer(statement))
+        statement = statement_of(job.record)
+        layer = attestation_layer(envelope(job.keys, statement), statement["predicateType"])
+        _attach(job, tags, attestation_tag(job.image.digest), layer)
     if not visible:
         with step(listener, subject, "tag"):
             _put_tag(job, tag)

@@ -21,6 +21,8 @@ class How(StrEnum):
     BUILT = "built"
     REBUILT = "rebuilt"
     REBASED = "rebased"
+    ADOPTED = "adopted"
+    """Made elsewhere, without recorded inputs, and taken over from the registry as it is."""
 
 
 class LayerKind(StrEnum):
@@ -84,6 +86,7 @@ class BuildRecord:
         made: When it was made, in seconds since 1970.
         tested: A test ran and succeeded; false where the recipe has none.
         rebased_from: For a rebase: the digest of the image whose own layers were taken.
+        reasons: Why it was made, in the words of the plan or the refresh; empty where nothing said it.
     """
 
     digest: str
@@ -103,6 +106,7 @@ class BuildRecord:
     made: int
     tested: bool
     rebased_from: str = ""
+    reasons: tuple[str, ...] = ()
 
     @property
     def tag(self) -> str:
@@ -174,6 +178,7 @@ def from_json(data: dict[str, Any]) -> BuildRecord:
             "how": How(data["how"]),
             "parents": parents,
             "layers": layers,
+            "reasons": tuple(data.get("reasons", ())),
         }
     )
 

@@ -236,7 +236,7 @@ class _Campaign:
             return _Result(record, intent.way, intent.reason)
         if intent.way is Way.REBUILT:
             return self._rebuild(line, pins, intent.reason)
-        outcome = self._rebase(line, pins)
+        outcome = self._rebase(line, pins, intent.reason)
         if isinstance(outcome, Refusal):
             self.shop.listener(Event(EventKind.NOTE, recipe.reference, "not rebased", str(outcome)))
             return self._rebuild(line, pins, f"{intent.reason}; not rebased: {outcome}")
@@ -253,16 +253,18 @@ class _Campaign:
         return _Result(kept, Way.UNCHANGED, f"{intent.reason}; it gave the same image")
 
     def _rebuild(self, line: _Line, pins: tuple[ParentPin, ...], reason: str) -> _Result:
-        made = build_recipe(self.shop, line.recipe, pins, self.view, build=line.builds + 1, how=How.REBUILT)
+        made = build_recipe(
+            self.shop, line.recipe, pins, self.view, build=line.builds + 1, how=How.REBUILT, reasons=(reason,)
+        )
         return self._settled(line, replace(made, parents=pins), Intent(Way.REBUILT, reason))
 
-    def _rebase(self, line: _Line, pins: tuple[ParentPin, ...]) -> BuildRecord | Refusal:
+    def _rebase(self, line: _Line, pins: tuple[ParentPin, ...], reason: str) -> BuildRecord | Refusal:
         """Rebase, prove where that is needed, test, record and tag."""
         with step(self.shop.listener, line.recipe.reference, "rebase"):
             rebased = self._rebased(line, pins)
         if isinstance(rebased, Refusal):
             return rebased
-        record = self._record(line, pins, rebased)
+        record = replace(self._record(line, pins, rebased), reasons=(reason,))
         if record.digest == line.record.digest:
             return record
         proof: Proof | None = None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ropewalk.recipe.recipe import Recipe
-from ropewalk.recipe.record import BuildRecord
+from ropewalk.recipe.record import BuildRecord, How
 from ropewalk.refresh.owners import Newer
 
 _NAMED = 3
@@ -65,9 +65,16 @@ def intend(recipe: Recipe, record: BuildRecord, newer: Sequence[Newer], moved: M
         return Intent(Way.REBUILT, f"build parent {', '.join(moved.build)} renewed (rule 4)")
     if not moved.final:
         return Intent(Way.UNCHANGED, "neither its parents nor its packages changed")
-    if not recipe.rebase:
-        return Intent(Way.REBUILT, f"parent {moved.final} renewed; the recipe says never to rebase (rule 5)")
+    never = _never_rebased(recipe, record)
+    if never:
+        return Intent(Way.REBUILT, f"parent {moved.final} renewed; {never}")
     return Intent(Way.REBASED, f"parent {moved.final} renewed")
+
+
+def _never_rebased(recipe: Recipe, record: BuildRecord) -> str:
+    if record.how is How.ADOPTED:
+        return "it was adopted: what a rebuild would give is not known"
+    return "" if recipe.rebase else "the recipe says never to rebase (rule 5)"
 
 
 def told(newer: Collection[Newer]) -> str:

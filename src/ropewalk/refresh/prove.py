@@ -9,7 +9,7 @@ from ropewalk.events import step
 from ropewalk.oci.model import ImageConfig
 from ropewalk.oci.tree import Tree, changed, describe
 from ropewalk.recipe.recipe import Recipe
-from ropewalk.recipe.record import BuildRecord, Proof
+from ropewalk.recipe.record import BuildRecord, How, Proof
 
 _KEPT_DIFFERENCES = 50
 
@@ -41,6 +41,9 @@ def compare_rebuilt(shop: Workshop, record: BuildRecord, recipe: Recipe, view: V
         raise InputError(
             "its recipe changed since it was made", where=record.reference, hint="check out the recipe as it was"
         )
+    if record.how is How.ADOPTED:
+        message = "was adopted: it was not made from this recipe here, so there is nothing to prove"
+        raise InputError(message, where=record.reference, hint="build it anew with `ropewalk build --force`")
     if view.id != record.view:
         raise InputError(f"was made from view {record.view}", where=record.reference, hint="prove it on that view")
     image = shop.store.load(record.digest)

@@ -9,6 +9,7 @@ from functools import partial
 
 from ropewalk.build import Workshop, ld_cache, load_image, unload
 from ropewalk.errors import InputError
+from ropewalk.oci.annotations import annotations
 from ropewalk.oci.layer import TarItem
 from ropewalk.oci.model import Entry, EntryType, Image, ImageConfig, Layer
 from ropewalk.oci.store import Store
@@ -143,7 +144,9 @@ def rebase(
     config = merge_config(old.config, new.config, root.config)
     if isinstance(config, Refusal):
         return config
-    draft = _Draft(shop, made, stack, config, _history(shop.store, root)[len(old.layers) :])
+    base = next((p for p in (pins or made.parents) if p.role is ParentRole.FINAL and p.digest == new.digest), None)
+    name = base.reference if base else below.reference
+    draft = _Draft(shop, made, stack, config, _history(shop.store, root)[len(old.layers) :], name)
     reconcile = draft.reconcile(decision)
     if isinstance(reconcile, Refusal):
         return reconcile
@@ -226,6 +229,7 @@ class _Draft:
     stack: _Stack
     config: ImageConfig
     own_history: tuple[str, ...]
+    base: str
 
     def image(self, reconcile: Sequence[Layer]) -> Image:
         """Assemble new parent, own layers and reconcile layer."""
@@ -235,7 +239,9 @@ class _Draft:
             *(_RECONCILE_HISTORY for _ in reconcile),
         )
         layers = (*self.stack.new.layers, *self.stack.own, *reconcile)
-        return self.stack.store.add_image(self.config, layers, self.stack.new.platform, self.made.epoch, history)
+        said = annotations(self.made.line, self.made.epoch, (self.base, self.stack.new.digest))
+        platform, epoch = self.stack.new.platform, self.made.epoch
+        return self.stack.store.add_image(self.config, layers, platform, epoch, history, annotations=said)
 
     def reconcile(self, decision: Decision) -> tuple[Layer, ...] | Refusal:
         """Make the reconcile layer, if one is needed."""

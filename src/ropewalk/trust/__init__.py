@@ -2,11 +2,13 @@
 
 from ropewalk.trust.attest import (
     BadAttestation,
+    adopted,
     attestation_layer,
     envelope,
     open_envelope,
     provenance,
     record_from,
+    statement_of,
 )
 from ropewalk.trust.keys import KeysExist, KeysMissing, KeysUnreadable, PublicKeys, SigningKeys, load, new_keys, public
 from ropewalk.trust.sign import (
@@ -40,6 +42,7 @@ __all__ = [
     "PublicKeys",
     "SigningKeys",
     "Verdict",
+    "adopted",
     "artifact_layers",
     "attestation_layer",
     "attestation_tag",
@@ -58,6 +61,7 @@ __all__ = [
     "sign_cosign",
     "sign_openpgp",
     "signature_tag",
+    "statement_of",
     "verify_cosign",
     "verify_image",
     "verify_openpgp",

@@ -1,4 +1,7 @@
-"""Provenance: an in-toto statement (v1) with a SLSA predicate (v1), signed in a DSSE envelope.
+"""Statements on images: in-toto (v1), signed in a DSSE envelope.
+
+An image that was made here carries SLSA provenance (v1); one that was adopted carries the predicate
+``urn:ropewalk:adopted:v1``, which claims nothing of how it was made (docs/reference/adopted.md).
 
 The build type ``urn:ropewalk:build:v1``: ``externalParameters`` say what was asked for (line, generation, recipe digest,
 SOURCE_DATE_EPOCH), ``resolvedDependencies`` what it was made from (parents by digest, the archive view),
@@ -17,7 +20,7 @@ from securesystemslib.dsse import Envelope
 from ropewalk.errors import TrustError
 from ropewalk.oci.imagejson import canonical, digest_of
 from ropewalk.recipe import record as records
-from ropewalk.recipe.record import BuildRecord
+from ropewalk.recipe.record import BuildRecord, How
 from ropewalk.trust.keys import PublicKeys, SigningKeys
 from ropewalk.trust.sign import Artifact, sign_ecdsa, verify_ecdsa
 
@@ -27,6 +30,7 @@ STATEMENT = "https://in-toto.io/Statement/v1"
 PROVENANCE = "https://slsa.dev/provenance/v1"
 BUILD_TYPE = "urn:ropewalk:build:v1"
 BUILDER = "urn:ropewalk:builder:v1"
+ADOPTED = "urn:ropewalk:adopted:v1"
 
 _HINT = "publish the image again from the state directory that built it"
 
@@ -77,18 +81,60 @@ def provenance(record: BuildRecord) -> dict[str, Any]:
     }
 
 
+def adopted(record: BuildRecord) -> dict[str, Any]:
+    """Return the in-toto statement of an image that was made elsewhere and taken over as it is.
+
+    Args:
+        record: Its record, of which `How` is adopted.
+    """
+    parents = [
+        {"uri": f"oci:{pin.reference}", "digest": _sha256(pin.digest), "annotations": {"role": pin.role.value}}
+        for pin in record.parents
+    ]
+    predicate = {
+        "line": record.line,
+        "tag": record.tag,
+        "generation": record.generation.value,
+        "recipeDigest": record.recipe_digest,
+        "adoptedOn": _rfc3339(record.made),
+        "archiveView": record.view,
+        "parents": parents,
+        "record": records.to_json(record),
+    }
+    return {
+        "_type": STATEMENT,
+        "subject": [{"name": record.repository, "digest": _sha256(record.digest)}],
+        "predicateType": ADOPTED,
+        "predicate": predicate,
+    }
+
+
+def statement_of(record: BuildRecord) -> dict[str, Any]:
+    """Return the statement that fits a record: `adopted` for what was made elsewhere, else `provenance`."""
+    return adopted(record) if record.how is How.ADOPTED else provenance(record)
+
+
+def _holder(statement: dict[str, Any]) -> dict[str, Any]:
+    """Return the object of a statement that holds its record."""
+    predicate: dict[str, Any] = statement["predicate"]
+    if statement["predicateType"] == ADOPTED:
+        return predicate
+    internal: dict[str, Any] = predicate["buildDefinition"]["internalParameters"]
+    return internal
+
+
 def record_from(statement: dict[str, Any]) -> BuildRecord:
-    """Return the build record in a statement that `provenance` made.
+    """Return the build record in a statement that `statement_of` made.
 
     Raises:
         BadAttestation: There is none, or the statement says something else than its record.
     """
     try:
-        data = statement["predicate"]["buildDefinition"]["internalParameters"]["record"]
+        data = _holder(statement)["record"]
         record = records.from_json(data)
-        expected = provenance(record)
-        # The record as it stands there: a later version's record may have fields more.
-        expected["predicate"]["buildDefinition"]["internalParameters"]["record"] = data
+        expected = statement_of(record)
+        # The record as it stands there: an earlier version's record may have fields less.
+        _holder(expected)["record"] = data
         same = canonical(expected) == canonical(statement)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError) as error:
         raise BadAttestation("holds no build record of ropewalk", where="attestation", hint=_HINT) from error
@@ -107,7 +153,7 @@ def envelope(keys: SigningKeys, statement: dict[str, Any]) -> bytes:
 
     Args:
         keys: Keys of the image's generation.
-        statement: What `provenance` gave.
+        statement: What `statement_of` gave.
 
     Returns:
         A DSSE envelope as JSON; the same input gives the same bytes.
@@ -136,7 +182,7 @@ def open_envelope(data: bytes, publics: Iterable[PublicKeys]) -> dict[str, Any]:
         publics: Keys of which one must have signed; none means that nothing is believed.
 
     Raises:
-        BadAttestation: It is malformed, not signed by one of the keys, or holds no provenance statement.
+        BadAttestation: It is malformed, not signed by one of the keys, or holds no statement of ours.
     """
     signed, signatures = _parse(data)
     pems = [keys.ecdsa_pem for keys in publics]
@@ -146,18 +192,21 @@ def open_envelope(data: bytes, publics: Iterable[PublicKeys]) -> dict[str, Any]:
         statement = json.loads(signed.payload)
     except (ValueError, RecursionError) as error:
         raise BadAttestation("its payload is no JSON", where="attestation", hint=_HINT) from error
-    kind = (
-        (signed.payload_type, statement.get("_type"), statement.get("predicateType"))
-        if isinstance(statement, dict)
-        else ()
-    )
-    if kind != (INTOTO, STATEMENT, PROVENANCE):
-        raise BadAttestation("is no SLSA v1 provenance", where="attestation", hint=_HINT)
-    return dict(statement)
+    found = statement if isinstance(statement, dict) else {}
+    known = found.get("predicateType") in (PROVENANCE, ADOPTED)
+    if not known or (signed.payload_type, found.get("_type")) != (INTOTO, STATEMENT):
+        message = "is neither SLSA v1 provenance nor a statement of adoption"
+        raise BadAttestation(message, where="attestation", hint=_HINT)
+    return dict(found)
 
 
-def attestation_layer(data: bytes) -> Artifact:
-    """Return the layer of an ``.att`` image that carries an envelope, as cosign lays it out."""
+def attestation_layer(data: bytes, predicate: str = PROVENANCE) -> Artifact:
+    """Return the layer of an ``.att`` image that carries an envelope, as cosign lays it out.
+
+    Args:
+        data: The envelope.
+        predicate: The predicate type of its statement.
+    """
     # cosign tells attestations by an empty signature annotation; the signature is in the envelope.
-    annotations = (("dev.cosignproject.cosign/signature", ""), ("predicateType", PROVENANCE))
+    annotations = (("dev.cosignproject.cosign/signature", ""), ("predicateType", predicate))
     return Artifact(data, DSSE, annotations)
