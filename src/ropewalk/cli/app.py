@@ -25,6 +25,7 @@ from ropewalk.cli import (
     render,
     restrict,
     show,
+    update,
     upgrades,
     verify,
 )
@@ -80,6 +81,7 @@ app.add_typer(archive.app, name="archive", rich_help_panel=_MAKE)
 app.command("plan", rich_help_panel=_MAKE)(plan.plan)
 app.command("render", rich_help_panel=_MAKE)(render.render)
 app.command("build", rich_help_panel=_MAKE)(build.build)
+app.command("update", rich_help_panel=_MAKE)(update.update)
 app.command("refresh", rich_help_panel=_MAKE)(refresh.refresh)
 app.command("prove", rich_help_panel=_MAKE)(prove.prove)
 app.command("images", rich_help_panel=_LOOK)(images.images)

@@ -96,7 +96,14 @@ def newest(text: str, where: str) -> ChangelogEntry:
 
 
 def new_entry(
-    package: str, version: str, changes: Sequence[str], *, author: str, date: int, distribution: str = "unstable"
+    package: str,
+    version: str,
+    changes: Sequence[str],
+    *,
+    author: str,
+    date: int,
+    distribution: str = "unstable",
+    urgency: str = "medium",
 ) -> str:
     """Write an entry, ready to stand before the others.
 
@@ -107,10 +114,11 @@ def new_entry(
         author: ``Name <address>``.
         date: Seconds since 1970.
         distribution: ``unstable`` or another.
+        urgency: ``medium`` or another.
 
     Returns:
         The entry with an empty line at its end.
     """
-    items = "\n".join("  * " + change.replace("\n", "\n    ") for change in changes)
+    items = "\n".join("  * " + change.replace("\n", "\n    ").replace("    \n", "\n") for change in changes)
     when = formatdate(date).replace("-0000", "+0000")
-    return f"{package} ({version}) {distribution}; urgency=medium\n\n{items}\n\n -- {author}  {when}\n\n"
+    return f"{package} ({version}) {distribution}; urgency={urgency}\n\n{items}\n\n -- {author}  {when}\n\n"

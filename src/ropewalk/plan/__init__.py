@@ -5,6 +5,7 @@ from ropewalk.plan.graph import Edges, ancestors, descendants, edges, order, pic
 from ropewalk.plan.known import LATEST, Known, Observed, Unverified, next_build, split_tag
 from ropewalk.plan.observe import observe
 from ropewalk.plan.output import Row, to_json, tree
+from ropewalk.plan.update import check_control, renewable, to_update
 
 __all__ = [
     "LATEST",
@@ -17,6 +18,7 @@ __all__ = [
     "Row",
     "Unverified",
     "ancestors",
+    "check_control",
     "decide",
     "descendants",
     "edges",
@@ -26,9 +28,11 @@ __all__ = [
     "order",
     "pick",
     "recipe_of",
+    "renewable",
     "resolve",
     "selected",
     "split_tag",
     "to_json",
+    "to_update",
     "tree",
 ]

@@ -1,6 +1,7 @@
 """What to do with every recipe, and why. Pure: all it knows are the values it is given."""
 
 import re
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -187,7 +188,8 @@ def _refusal(
 def _new_version(recipe: Recipe) -> str:
     if recipe.generation is Generation.BASE:
         return f"raise `version` in {recipe.directory / 'base.yaml'}"
-    return f"add an entry with a new version to {recipe.directory / 'changelog'}"
+    config = ("-c", str(recipe.config)) if recipe.config is not None else ()
+    return f"run: {shlex.join(('ropewalk', *config, 'update', recipe.name, '--reason', 'WHY'))}"
 
 
 def _work(

@@ -8,6 +8,7 @@ from ropewalk.recipe.base import load_base
 from ropewalk.recipe.config import Foreign, TreeConfig, load_config
 from ropewalk.recipe.dockerfile import Dockerfile, Instruction, Stage, parse
 from ropewalk.recipe.head import check_name, check_version
+from ropewalk.recipe.limits import Limits, parse_limits
 from ropewalk.recipe.parents import Rules, parents
 from ropewalk.recipe.production import load_production
 from ropewalk.recipe.recipe import (
@@ -34,17 +35,21 @@ from ropewalk.recipe.record import (
 )
 from ropewalk.recipe.service.service import load_service
 from ropewalk.recipe.tree import Loaded, load_tree
+from ropewalk.recipe.update import Edit, Entry, author, counted, dated, edited, write
 
 __all__ = [
     "BaseSpec",
     "BuildRecord",
     "ContextFile",
     "Dockerfile",
+    "Edit",
+    "Entry",
     "Foreign",
     "Generation",
     "How",
     "Instruction",
     "LayerKind",
+    "Limits",
     "Loaded",
     "OwnedLayer",
     "Parent",
@@ -59,8 +64,12 @@ __all__ = [
     "Stage",
     "TreeConfig",
     "VariantTest",
+    "author",
     "check_name",
     "check_version",
+    "counted",
+    "dated",
+    "edited",
     "from_json",
     "load_base",
     "load_config",
@@ -69,5 +78,7 @@ __all__ = [
     "load_tree",
     "parents",
     "parse",
+    "parse_limits",
     "to_json",
+    "write",
 ]

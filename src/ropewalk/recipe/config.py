@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ropewalk.errors import InputError
+from ropewalk.recipe.limits import Limits, parse_limits
 from ropewalk.recipe.yamlfile import Node, load
 
 _OURS = "ropewalk"
@@ -95,6 +96,11 @@ class TreeConfig:
         """Return ``registry/namespace/name``, empty parts left out."""
         return "/".join(part for part in (self.registry, self.namespace, name) if part)
 
+    @property
+    def limits(self) -> Limits:
+        """What one build may use: ``container_limits``, read."""
+        return parse_limits(self.container_limits, str(self.path or "config"))
+
     def context(self) -> dict[str, Any]:
         """Return what templates see: docker-pkg's keys and the free ones."""
         own = {name: getattr(self, name) for name in _READERS}
@@ -102,6 +108,11 @@ class TreeConfig:
         own["verify_args"] = list(self.verify_args)
         own["known_uid_mappings"] = dict(self.known_uid_mappings)
         return {**own, **self.variables}
+
+
+def _limits(node: Node) -> str:
+    parse_limits(node.text(), node.where)
+    return node.text()
 
 
 def _uids(node: Node) -> tuple[tuple[str, int], ...]:
@@ -127,7 +138,7 @@ _READERS: Mapping[str, Callable[[Node], Any]] = {
     "known_uid_mappings": _uids,
     "verify_command": Node.filled,
     "verify_args": lambda node: tuple(item.text() for item in node.items()),
-    "container_limits": Node.text,
+    "container_limits": _limits,
     "driver": Node.text,
 }
 """docker-pkg's keys and how each is read."""

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from ropewalk.recipe.limits import NO_LIMITS, Limits
+
 
 class Generation(StrEnum):
     """Where an image stands in the strategy's tree; base images are never deployed."""
@@ -120,6 +122,9 @@ class Recipe:
         base: What a base image is made of; None for the others.
         test: How the built image is tested; None where the recipe has no test.
         rebase: False where the recipe says that its images must never be rebased.
+        limits: What its build may use of this machine; no input of the image.
+        proxy: The HTTP proxy that RUN instructions get; empty for none. No input of the image.
+        config: The config file that it was read with; None where there was none.
     """
 
     generation: Generation
@@ -136,6 +141,9 @@ class Recipe:
     base: BaseSpec | None = None
     test: ScriptTest | VariantTest | None = None
     rebase: bool = True
+    limits: Limits = NO_LIMITS
+    proxy: str = ""
+    config: Path | None = None
 
     @property
     def repository(self) -> str:

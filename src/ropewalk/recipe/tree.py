@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -12,7 +12,7 @@ from ropewalk.oci import reference
 from ropewalk.recipe import base, template
 from ropewalk.recipe.config import TreeConfig
 from ropewalk.recipe.context import tree_of
-from ropewalk.recipe.head import Head, read_head
+from ropewalk.recipe.head import Head, check_version, read_head
 from ropewalk.recipe.parents import Rules
 from ropewalk.recipe.production import load_production
 from ropewalk.recipe.recipe import Recipe
@@ -95,12 +95,25 @@ def find(directory: Path, config: TreeConfig, warnings: list[str]) -> Iterator[F
             yield Found(Path(root), kind, tree)
 
 
-def _head(found: Found) -> Head:
+def _head(found: Found, suffix: str) -> Head:
     changelog = found.directory / _CHANGELOG
     if not changelog.is_file():
         hint = "write one in Debian's format (`dch --create`); it says name and version"
         raise InputError("the service has no changelog", where=str(found.directory), hint=hint)
-    return read_head(changelog)
+    head = read_head(changelog)
+    return replace(head, version=_version(head.version, suffix, changelog)) if suffix else head
+
+
+def _version(version: str, suffix: str, where: Path) -> str:
+    check_version(version + suffix, str(where))
+    return version + suffix
+
+
+def _suffixed(recipe: Recipe, config: TreeConfig, suffix: str) -> Recipe:
+    if not suffix or recipe.reference in config.base_images:
+        return recipe
+    version = _version(recipe.version, suffix, recipe.directory / base.FILE)
+    return replace(recipe, version=version)
 
 
 def _known(config: TreeConfig, heads: Sequence[Head]) -> dict[str, str]:
@@ -126,13 +139,17 @@ def _check_twice(named: Sequence[tuple[str, Path]]) -> None:
         seen[name] = directory
 
 
-def load_tree(directories: Sequence[Path], config: TreeConfig, today: date | None = None) -> Loaded:
+def load_tree(
+    directories: Sequence[Path], config: TreeConfig, today: date | None = None, *, suffix: str = ""
+) -> Loaded:
     """Read every recipe below some directories.
 
     Args:
         directories: Where to look; a recipe found twice counts once.
         config: The tree's configuration; services take registry and namespace from it too.
         today: The day on which allowed foreign parents are judged; None allows none.
+        suffix: Ends every version, as nightly builds have it (``-20260105``). A base image that ``base_images`` names by
+            its version keeps it, since recipes ask for that very image.
 
     Returns:
         The recipes by directory, and what was odd.
@@ -146,10 +163,10 @@ def load_tree(directories: Sequence[Path], config: TreeConfig, today: date | Non
     bases: dict[Path, Recipe] = {}
     for place, found in places.items():
         if found.kind is Kind.BASE:
-            recipe = base.load_base(found.directory, config)
+            recipe = _suffixed(base.load_base(found.directory, config), config, suffix)
             bases[place], heads[place] = recipe, Head(recipe.name, recipe.version, 0)
         else:
-            heads[place] = _head(found)
+            heads[place] = _head(found, suffix)
     _check_twice([(heads[place].name, found.directory) for place, found in places.items()])
     templates = Templates(config, _known(config, tuple(heads.values())), warnings)
 
@@ -161,5 +178,9 @@ def load_tree(directories: Sequence[Path], config: TreeConfig, today: date | Non
         rules = Rules(config, templates.known, today, schema.FILE)
         return load_service(found.directory, heads[place], rules, found.tree)
 
-    recipes = tuple(load(place, found) for place, found in places.items())
+    proxy = config.http_proxy or ""
+    recipes = tuple(
+        replace(load(place, found), limits=config.limits, proxy=proxy, config=config.path)
+        for place, found in places.items()
+    )
     return Loaded(recipes, tuple(warnings))

@@ -180,7 +180,7 @@ def test_refusals_name_the_fix() -> None:
     plan = decide((recipe("bookworm", text="changed"), changed), Observed(out(BASE_1, GCC_1)))
     assert [entry.hint for entry in plan.entries] == [
         "raise `version` in tree/bookworm/base.yaml",
-        "add an entry with a new version to tree/gcc/changelog",
+        "run: ropewalk update gcc --reason WHY",
     ]
 
 

@@ -123,3 +123,18 @@ def test_the_examples() -> None:
         ("static-site", Generation.SERVICE, [("nginx", "final")]),
     ]
     assert all(recipe.test for recipe in loaded.recipes)
+
+
+def test_a_suffix_ends_every_version_and_parents_follow(tmp_path: Path) -> None:
+    files = production("b", "2-1", 'FROM {{ "a" | image_tag }}\n') | production("a", "1-1", "FROM {{ seed }}\n")
+    write(tmp_path / "t", files | {"base/base.yaml": BASE})
+    seed = f"base_images: ['{REGISTRY}/bookworm:latest']\nseed: {REGISTRY}/bookworm:latest\n"
+    recipes = load_tree([tmp_path / "t"], config(tmp_path, seed), TODAY, suffix="-20260105").recipes
+    assert [(recipe.name, recipe.version) for recipe in recipes] == [
+        ("a", "1-1-20260105"),
+        ("b", "2-1-20260105"),
+        ("bookworm", "12-1-20260105"),
+    ]
+    assert recipes[1].parents[0].tag == "1-1-20260105"
+    pinned = config(tmp_path, f"base_images: ['{REGISTRY}/bookworm:12-1']\nseed: {REGISTRY}/bookworm:12-1\n")
+    assert load_tree([tmp_path / "t"], pinned, TODAY, suffix="-20260105").recipes[2].version == "12-1"
