@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kit.images import add_files, add_image, owners, recipe, record
-from kit.registry import LiveRegistry, live_registry
+from kit.registry import LiveRegistry, cut_after, live_registry
 from ropewalk.errors import NetworkError
 from ropewalk.oci.client import RegistryClient
 from ropewalk.oci.store import Store
@@ -71,6 +71,12 @@ class Machine:
                 latest=True,
                 now=1,
             )
+
+    def marked(self, endpoint: str) -> RecordBook:
+        """Return the records as they are where all was published under this address."""
+        for made in self.book:
+            self.book.mark_published(made.digest, Published(endpoint, 1))
+        return self.book
 
     def look(self, *recipes: Recipe, publics: tuple[PublicKeys, ...] | None = None) -> Observed:
         with RegistryClient(self.live.endpoint) as client:
@@ -164,6 +170,29 @@ def test_a_record_of_another_registry_does_not_count(here: Machine) -> None:
     assert here.says(base) == [("publish", ("not published",))]
     here.publish(made)
     assert here.says(base) == [("none", ())]
+
+
+def test_each_repository_is_asked_once_where_all_was_seen_before(here: Machine, there: Machine) -> None:
+    recipes = [recipe(f"once-{number}") for number in range(20)]
+    made = [(here if number % 2 else there).make(one) for number, one in enumerate(recipes)]
+    assert {action for action, _ in here.says(*recipes)} == {"none"}
+    with cut_after(here.live.endpoint, 1000) as line:
+        for asked in (5 * 10 + 20, 20):  # theirs: digest, signature, attestation; ours and theirs: the tags
+            before = line.seen
+            with RegistryClient(line.endpoint) as client:
+                seen = observe(
+                    recipes, book=here.marked(line.endpoint), store=here.store, client=client, publics=here.publics
+                )
+            assert {known.record for known in seen.known} == set(made)
+            assert line.seen - before == asked
+
+
+def test_what_was_verified_once_is_not_believed_without_the_key(here: Machine, there: Machine) -> None:
+    base, _ = lines("untrusted")
+    there.make(base)
+    assert here.says(base) == [("none", ())]
+    observed = here.look(base, publics=())
+    assert (observed.known, [tag.tag for tag in observed.unverified]) == ((), ["1"])
 
 
 def test_a_parent_of_another_tree_is_the_newest_that_the_registry_has(here: Machine, there: Machine) -> None:

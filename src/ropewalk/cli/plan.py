@@ -1,9 +1,11 @@
 """``ropewalk plan``: what a build would do to every recipe, and why."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ropewalk import atomic
 from ropewalk.cli.output import Format, FormatOption, print_json, print_line, print_table
 from ropewalk.cli.session import DirectoriesArgument, OfflineOption, RegistryOption, Session, ViewOption
 
@@ -69,9 +71,17 @@ def plan(  # one argument an option
     view: ViewOption = None,
     offline: OfflineOption = False,
     registry: RegistryOption = None,
+    as_tree: Annotated[bool, typer.Option("--tree", help="Show each image below its parent.")] = False,
+    svg: Annotated[
+        Path | None, typer.Option("--svg", metavar="FILE", help="Draw it into this file too (needs graphviz).")
+    ] = None,
     output: FormatOption = Format.TEXT,
 ) -> None:
-    """Show what would happen to every recipe, in build order, and why. Changes nothing."""
+    """Show what would happen to every recipe, in build order, and why. Changes nothing.
+
+    build: never built, recipe changed, parent rebuilt, or forced. publish: built, not published. refresh: a parent or
+    the archive view is newer. refused: `build` leaves it out; the hint says what to do.
+    """
     from ropewalk.plan import to_json
 
     session: Session = context.obj
@@ -80,14 +90,38 @@ def plan(  # one argument an option
     used = session.view(view).id if view else (newest.id if newest else None)
     with session.client(offline=offline, registry=registry) as client:
         made = make_plan(session, recipes, client, view=used, select=tuple(select or ()), force=tuple(force or ()))
+    if svg is not None:
+        from ropewalk.plan.picture import draw
+
+        atomic.write_bytes(svg, draw(made))
     if output is Format.JSON:
         print_json(to_json(made))
-        return
-    rows = [
-        (entry.recipe.reference, entry.recipe.generation, entry.action, ", ".join(entry.reasons) or "current")
-        for entry in made.entries
-    ]
-    print_table(("image", "generation", "action", "why"), rows)
+    elif as_tree:
+        _print_tree(made)
+    else:
+        rows = (
+            (entry.recipe.reference, entry.recipe.generation, entry.action, ", ".join(entry.reasons) or "current")
+            for entry in made.entries
+        )
+        print_table(("image", "generation", "action", "why"), rows)
+        _print_hints(made)
+
+
+def _print_tree(made: "Plan") -> None:
+    from ropewalk.plan import tree
+
+    for row in tree(made):
+        why = f"  {row.action}: {', '.join(row.reasons)}" if row.reasons else ""
+        print_line(f"{'  ' * row.depth}{row.reference}{why}")
+    _print_hints(made)
+
+
+def _print_hints(made: "Plan") -> None:
+    """Say each hint once, with the images that it is for."""
+    hints: dict[str, list[str]] = {}
     for entry in made.entries:
         if entry.hint:
-            print_line(f"{entry.recipe.reference}: {entry.hint}", "yellow")
+            hints.setdefault(entry.hint, []).append(entry.recipe.reference)
+    for hint, references in hints.items():
+        more = f" and {len(references) - 1} more" if len(references) > 1 else ""
+        print_line(f"{references[0]}{more}: {hint}", "yellow")

@@ -154,8 +154,14 @@ class Session:
         if address is None:
             yield None
             return
-        with RegistryClient(address) as client:
+        with RegistryClient(address, ca_bundle=self._ca_bundle()) as client:
             yield client
+
+    def _ca_bundle(self) -> Path | None:
+        """Return the config's ``ca_bundle``, relative to its file; None where it has none."""
+        path = self._config_path()
+        bundle = self.config().ca_bundle if path.exists() else None
+        return path.parent / bundle if bundle else None
 
     def _address(self) -> str | None:
         from ropewalk.registry import status

@@ -55,6 +55,7 @@ class RegistryClient:
         endpoint: str,
         credentials: Credentials | None = None,
         *,
+        ca_bundle: Path | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """Prepare; nothing is sent.
@@ -62,12 +63,13 @@ class RegistryClient:
         Args:
             endpoint: ``http://127.0.0.1:5000`` or ``https://registry.example.org``.
             credentials: User and password; sent only where the registry asks for them.
+            ca_bundle: Certificates in PEM that the registry's must be signed by; None for the system's.
             sleep: Waits between tries, in seconds.
 
         Raises:
-            InputError: The address is none.
+            InputError: The address is none, or the file holds no certificates.
         """
-        self._transport = Transport(endpoint, credentials, sleep)
+        self._transport = Transport(endpoint, credentials, sleep, ca_bundle)
         self._is_registry = False
         self.endpoint = self._transport.endpoint
         self.writes = 0

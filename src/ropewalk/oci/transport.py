@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
 import httpx2
@@ -84,7 +85,11 @@ class Transport:
     """
 
     def __init__(
-        self, endpoint: str, credentials: Credentials | None, sleep: Callable[[float], None] = time.sleep
+        self,
+        endpoint: str,
+        credentials: Credentials | None,
+        sleep: Callable[[float], None] = time.sleep,
+        ca_bundle: Path | None = None,
     ) -> None:
         """Prepare for an endpoint; nothing is sent.
 
@@ -92,9 +97,10 @@ class Transport:
             endpoint: Its address.
             credentials: User and password, sent only where the registry asks.
             sleep: Waits between tries, in seconds.
+            ca_bundle: Certificates in PEM that the registry's must be signed by; None for the system's.
 
         Raises:
-            InputError: The address is none.
+            InputError: The address is none, or the file holds no certificates.
         """
         parts = urlsplit(endpoint)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
@@ -106,9 +112,8 @@ class Transport:
         self._basic = False
         self._tokens: dict[str, str] = {}
         # The system's certificates, which hold an organisation's own authority; proxies are for other hosts.
-        context = ssl.create_default_context()
         self._client = httpx2.Client(
-            verify=context, timeout=_TIMEOUT, trust_env=False, headers={"Accept-Encoding": "identity"}
+            verify=_trusting(ca_bundle), timeout=_TIMEOUT, trust_env=False, headers={"Accept-Encoding": "identity"}
         )
 
     def close(self) -> None:
@@ -226,7 +231,7 @@ class Transport:
         if response.status_code != _UNAUTHORISED or not self._ours(url):
             return response
         challenge = parse_challenge(response.headers.get("WWW-Authenticate", ""))
-        if not self._believed(challenge, key):
+        if not self._believed(challenge, key, "Authorization" in response.request.headers):
             return response
         response.close()
         return self._once(method, url, headers, body, key)
@@ -254,9 +259,9 @@ class Transport:
         request = self._client.build_request(method, url, headers=headers, content=content)
         return self._client.send(request, auth=auth, stream=True, follow_redirects=method in ("GET", "HEAD"))
 
-    def _believed(self, challenge: Challenge, key: str) -> bool:
+    def _believed(self, challenge: Challenge, key: str, said: bool) -> bool:  # noqa: FBT001  # what the request was
         """Get ready to be believed next time; False where there is nothing more to say."""
-        if challenge.scheme == "basic" and self._credentials and not self._basic:
+        if challenge.scheme == "basic" and self._credentials and not said:
             self._basic = True
             return True
         if challenge.scheme != "bearer" or not challenge.realm:
@@ -293,6 +298,17 @@ class Transport:
         reason = str(error).strip() or type(error).__name__
         message = f"the registry broke the connection off: {reason}"
         return RegistryDown(message, where=where, hint="look at the registry's log, then try again")
+
+
+def _trusting(ca_bundle: Path | None) -> ssl.SSLContext:
+    """Return what TLS connections are checked against."""
+    try:
+        return ssl.create_default_context(cafile=ca_bundle)
+    except OSError as error:  # ssl's own errors are such, too
+        hint = "correct `ca_bundle` in the config file: a file of certificates in PEM"
+        raise InputError(
+            f"holds no certificates: {error.strerror or error}", where=str(ca_bundle), hint=hint
+        ) from error
 
 
 def bounded(pieces: Iterable[bytes], limit: int, where: str) -> Iterator[bytes]:

@@ -47,6 +47,7 @@ class PlanEntry:
         hint: What the user can do about a refusal or a parent that is nowhere; empty otherwise.
         current: The line's newest usable build; None where there is none.
         build: The number that a build made now gets: 1 for the line itself, N for ``-rN``.
+        unresolved: Parents of ours that are no recipes here and that neither store nor registry has.
         fetch: Images that the work needs and that only the registry has: parents as they are now, and for a refresh the
             line's own.
     """
@@ -58,6 +59,7 @@ class PlanEntry:
     current: BuildRecord | None = None
     build: int = 1
     fetch: tuple[BuildRecord, ...] = ()
+    unresolved: tuple[Parent, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,12 +148,14 @@ def selected(plan: Plan, patterns: Sequence[str]) -> Plan:
 def _decide_one(recipe: Recipe, facts: _Facts, entries: Mapping[str, PlanEntry]) -> PlanEntry:
     builds = facts.line(recipe)
     current = builds[-1].record if builds else None
+    unresolved = _unresolved(recipe, facts)
     refusal = _refusal(recipe, builds, facts, entries)
     if refusal is not None:
-        return PlanEntry(recipe, Action.REFUSED, (refusal.reason,), refusal.hint, current)
+        return PlanEntry(recipe, Action.REFUSED, (refusal.reason,), refusal.hint, current, unresolved=unresolved)
     action, reasons = _work(recipe, builds, facts, entries)
     if action in {Action.PUBLISH, Action.NONE}:
-        return PlanEntry(recipe, action, reasons, "", current, current.build if current else 1)
+        number = current.build if current else 1
+        return PlanEntry(recipe, action, reasons, "", current, number, unresolved=unresolved)
     fresh = current is None or builds[-1].published
     number = (
         next_build(recipe.repository, recipe.version, facts.observed) if fresh or current is None else current.build
@@ -159,7 +163,7 @@ def _decide_one(recipe: Recipe, facts: _Facts, entries: Mapping[str, PlanEntry])
     needed = [current] if current is not None and action is Action.REFRESH else []
     needed += [record for parent in recipe.parents if (record := facts.parent(parent)) is not None]
     fetch = tuple(dict.fromkeys(record for record in needed if record.digest in facts.away))
-    return PlanEntry(recipe, action, reasons, _missing(recipe, facts), current, number, fetch)
+    return PlanEntry(recipe, action, reasons, _missing(unresolved, facts), current, number, fetch, unresolved)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +176,9 @@ def _refusal(
     recipe: Recipe, builds: Sequence[Known], facts: _Facts, entries: Mapping[str, PlanEntry]
 ) -> _Refusal | None:
     """Say why a recipe may not be built as it stands; None where it may."""
+    forbidden = next((parent.forbidden for parent in recipe.parents if parent.forbidden is not None), None)
+    if forbidden is not None:
+        return _Refusal(f"foreign parent: {forbidden.reason}", forbidden.hint)
     published = next((build.record for build in reversed(builds) if build.published), None)
     if published is not None and published.recipe_digest != recipe.digest:
         return _Refusal(f"changed under a published version: {published.reference}", _new_version(recipe))
@@ -238,14 +245,19 @@ def _will_be_renewed(parent: Parent, facts: _Facts, entries: Mapping[str, PlanEn
     return entry is not None and entry.action is Action.REFRESH
 
 
-def _missing(recipe: Recipe, facts: _Facts) -> str:
-    """Return a hint for the first parent of ours that is nowhere; empty where all are known or will be built."""
-    for parent in recipe.parents:
-        here = parent.name is None or recipe_of(parent, facts.recipes) is not None
-        if not here and facts.parent(parent) is None:
-            where = "store or registry" if facts.observed.asked else "store, and no registry was asked"
-            return f"parent {parent.repository}:{parent.tag} is no recipe here and in no {where}"
-    return ""
+def _unresolved(recipe: Recipe, facts: _Facts) -> tuple[Parent, ...]:
+    """Return the parents of ours that are nowhere."""
+    ours = (parent for parent in recipe.parents if parent.name is not None)
+    elsewhere = (parent for parent in ours if recipe_of(parent, facts.recipes) is None)
+    return tuple(parent for parent in elsewhere if facts.parent(parent) is None)
+
+
+def _missing(unresolved: Sequence[Parent], facts: _Facts) -> str:
+    """Return a hint for the first parent that is nowhere; empty where there is none."""
+    if not unresolved:
+        return ""
+    where = "store or registry" if facts.observed.asked else "store, and no registry was asked"
+    return f"parent {unresolved[0].repository}:{unresolved[0].tag} is no recipe here and in no {where}"
 
 
 def _view_counts(recipe: Recipe, known: str, view: str) -> bool:

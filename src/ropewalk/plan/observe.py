@@ -1,16 +1,20 @@
 """What is there: the builds of the store and their records, and what the registry holds under the same lines."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from ropewalk.debian import sort_key
-from ropewalk.oci.client import RegistryClient
 from ropewalk.oci.store import Store
+from ropewalk.oci.together import together
 from ropewalk.plan.graph import recipe_of
 from ropewalk.plan.known import LATEST, Known, Observed, Unverified, split_tag
 from ropewalk.recipe.recipe import Recipe
-from ropewalk.recipe.record import RecordBook
-from ropewalk.trust import PublicKeys, verify_image
+from ropewalk.recipe.record import Attested, BuildRecord, RecordBook
+
+if TYPE_CHECKING:
+    from ropewalk.oci.client import RegistryClient
+    from ropewalk.trust import PublicKeys
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +52,18 @@ def observe(
     *,
     book: RecordBook,
     store: Store,
-    client: RegistryClient | None = None,
-    publics: Sequence[PublicKeys] = (),
+    client: "RegistryClient | None" = None,
+    publics: Sequence["PublicKeys"] = (),
 ) -> Observed:
     """Collect what is known of the lines of a tree, and of parents of ours that no recipe here makes.
 
     The registry's newest build of a line counts as known where its attestation verifies, so that work goes on here
-    where another machine left off. Each repository's tags are asked for once.
+    where another machine left off. Each repository is asked once, for its tags; what a version tag names is asked only
+    until it is known (published from here, or verified once), since such a tag never moves.
 
     Args:
         recipes: The tree.
-        book: The build records.
+        book: The build records; what verifies is kept there.
         store: The local store.
         client: The registry; None asks none: store and records then say what is published.
         publics: Keys that attestations may be signed with.
@@ -66,23 +71,41 @@ def observe(
     Raises:
         NetworkError: The registry does not answer as it should.
     """
+    builds = tuple(book)
+    published = {record.digest: note for record in builds if (note := book.published(record.digest)) is not None}
     records = tuple(
-        Known(record, store.has(record.digest), book.published(record.digest) is not None, book.seen(record.digest))
-        for record in book
+        Known(record, store.has(record.digest), record.digest in published, book.seen(record.digest))
+        for record in builds
     )
     if client is None:
         return Observed(tuple(known for known in records if known.here or known.published))
-    client.ping()  # a server that is no registry has no tags either
-    tags: dict[str, tuple[str, ...]] = {}
-    found = []
-    for wanted in _wanted(recipes):
-        if wanted.path not in tags:
-            tags[wanted.path] = client.tags(wanted.path)
-        ours = tuple(known for known in records if known.record.repository == wanted.repository)
-        found.append(_ask(wanted, ours, tags[wanted.path], _Registry(client, store, tuple(publics))))
+    sent = frozenset(digest for digest, note in published.items() if note.registry == client.endpoint)
+    registry = _Registry(client, store, book, tuple(publics), sent, _verified(book, client.endpoint, publics))
+    ours: dict[str, list[Known]] = {}
+    for one in records:
+        ours.setdefault(one.record.repository, []).append(one)
+    wanted: dict[str, list[_Wanted]] = {}
+    for line in _wanted(recipes):
+        wanted.setdefault(line.path, []).append(line)
+
+    def ask(path: str) -> list[_Found]:
+        tags = client.tags(path)
+        return [_ask(line, ours.get(line.repository, ()), tags, registry) for line in wanted[path]]
+
+    found = [one for answers in together(ask, wanted) for one in answers]
     known = dict.fromkeys(known for one in found for known in one.known)
     doubtful = dict.fromkeys(tag for one in found for tag in one.unverified)
     return Observed(tuple(sorted(known, key=_age)), tuple(doubtful), asked=True)
+
+
+def _verified(book: RecordBook, endpoint: str, publics: Sequence["PublicKeys"]) -> dict[tuple[str, str], BuildRecord]:
+    """Return what this registry's version tags named when they were verified, by keys that are still trusted."""
+    trusted = {(keys.generation, keys.key_id) for keys in publics}
+    return {
+        (one.record.repository, one.tag): one.record
+        for one in book.attested()
+        if one.registry == endpoint and (one.record.generation, one.key) in trusted
+    }
 
 
 def _age(known: Known) -> tuple[str, str, int, int]:
@@ -103,20 +126,42 @@ def _wanted(recipes: Sequence[Recipe]) -> tuple[_Wanted, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Registry:
-    """Who is asked, and with which keys its answers are verified."""
+    """Who is asked, with which keys its answers are verified, and what was learned before.
 
-    client: RegistryClient
+    Attributes:
+        sent: Digests that were published to it from here.
+        verified: What version tags name, by repository and tag.
+    """
+
+    client: "RegistryClient"
     store: Store
-    publics: tuple[PublicKeys, ...]
+    book: RecordBook
+    publics: tuple["PublicKeys", ...]
+    sent: frozenset[str]
+    verified: Mapping[tuple[str, str], BuildRecord]
+
+    def named(self, wanted: _Wanted, tag: str, ours: Sequence[Known]) -> str | None:
+        """Return the digest that a version tag names; None where it is gone meanwhile."""
+        record = self.verified.get((wanted.repository, tag))
+        if record is None:
+            record = next((k.record for k in ours if k.record.tag == tag and k.record.digest in self.sent), None)
+        return record.digest if record is not None else self.client.digest_of(wanted.path, tag)
 
     def read(self, wanted: _Wanted, tag: str, digest: str) -> Known | Unverified:
         """Believe a tag's image if its attestation verifies and says that it is this very build."""
+        record = self.verified.get((wanted.repository, tag))
+        if record is not None:
+            return Known(record, here=self.store.has(digest), published=True)
+        from ropewalk.trust import verify_image
+
         verdict = verify_image(self.client, wanted.repository, digest, self.publics)
         record = verdict.record
         if not verdict.ok or record is None:
             return Unverified(wanted.repository, tag, verdict.reason)
         if (record.repository, record.tag, record.digest) != (wanted.repository, tag, digest):
             return Unverified(wanted.repository, tag, f"its attestation is for {record.reference}")
+        key = next(keys.key_id for keys in self.publics if keys.generation is verdict.generation)
+        self.book.mark_attested(Attested(self.client.endpoint, tag, key, record))
         return Known(record, here=self.store.has(digest), published=True)
 
 
@@ -128,7 +173,7 @@ def _ask(wanted: _Wanted, ours: Sequence[Known], tags: Sequence[str], registry: 
     number = wanted.build or max(tagged, default=0)
     if number not in tagged:
         return _Found(_usable(settled))
-    digest = registry.client.digest_of(wanted.path, tagged[number])
+    digest = registry.named(wanted, tagged[number], line)
     if digest is None or any(known.record.digest == digest for known in settled):
         rest = [known for known in settled if digest in (None, known.record.digest) or known.record.build != number]
         return _Found(_usable(rest))

@@ -16,8 +16,9 @@ def to_json(plan: Plan) -> dict[str, Any]:
         plan: The plan.
 
     Returns:
-        ``{"entries": [{name, version, reference, generation, action, reasons, parents, build_parents}]}`` in build order;
-        parents as ``registry/name:tag``, whether a recipe or not.
+        ``{"entries": [{name, version, reference, generation, action, reasons, hint, parents, build_parents, unresolved}]}``
+        in build order; parents as ``registry/name:tag``, whether a recipe or not; ``unresolved`` are those of ours that
+        are neither recipes here nor known to store and registry.
     """
     return {"entries": [_entry(entry) for entry in plan.entries]}
 
@@ -31,8 +32,10 @@ def _entry(entry: PlanEntry) -> dict[str, Any]:
         "generation": str(recipe.generation),
         "action": str(entry.action),
         "reasons": list(entry.reasons),
+        "hint": entry.hint,
         "parents": _parents(recipe, ParentRole.FINAL),
         "build_parents": _parents(recipe, ParentRole.BUILD),
+        "unresolved": [name_of(parent) for parent in entry.unresolved],
     }
 
 

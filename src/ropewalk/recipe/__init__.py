@@ -14,6 +14,7 @@ from ropewalk.recipe.production import load_production
 from ropewalk.recipe.recipe import (
     BaseSpec,
     ContextFile,
+    Forbidden,
     Generation,
     Parent,
     ParentRole,
@@ -22,6 +23,7 @@ from ropewalk.recipe.recipe import (
     VariantTest,
 )
 from ropewalk.recipe.record import (
+    Attested,
     BuildRecord,
     How,
     LayerKind,
@@ -38,12 +40,14 @@ from ropewalk.recipe.tree import Loaded, load_tree
 from ropewalk.recipe.update import Edit, Entry, author, counted, dated, edited, write
 
 __all__ = [
+    "Attested",
     "BaseSpec",
     "BuildRecord",
     "ContextFile",
     "Dockerfile",
     "Edit",
     "Entry",
+    "Forbidden",
     "Foreign",
     "Generation",
     "How",

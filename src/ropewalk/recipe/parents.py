@@ -10,7 +10,7 @@ from ropewalk.oci import reference
 from ropewalk.oci.reference import Reference
 from ropewalk.recipe.config import Foreign, TreeConfig
 from ropewalk.recipe.dockerfile import Dockerfile, Stage, expand, stage_values
-from ropewalk.recipe.recipe import Parent, ParentRole
+from ropewalk.recipe.recipe import Forbidden, Parent, ParentRole
 
 _FROM_IN_MOUNT = re.compile(r"(?:^|,)from=([^,]+)")
 _HUB = "docker.io"
@@ -100,8 +100,7 @@ def _parent(text: str, line: int, role: ParentRole, rules: Rules) -> Parent:
     tag = found.tag or ("" if found.digest else "latest")
     written = text if found.tag or found.digest else f"{text}:latest"
     if path is None:
-        _allow(found, text, rules.place(text, line), rules)
-        return Parent(written, found.name, None, tag, role)
+        return Parent(written, found.name, None, tag, role, _judge(found, text, rules.place(text, line), rules))
     config = rules.config
     inner = path.removeprefix(f"{config.namespace}/") if config.namespace else path
     return Parent(written, "/".join(filter(None, (config.registry, path))), inner, tag, role)
@@ -114,16 +113,18 @@ def _names(found: Reference) -> tuple[str, str]:
     return name, f"{name}@{found.digest}" if found.digest else f"{name}:{found.tag or 'latest'}"
 
 
-def _allow(found: Reference, text: str, where: str, rules: Rules) -> None:
-    """Raise unless the config allows a foreign image today."""
+def _judge(found: Reference, text: str, where: str, rules: Rules) -> Forbidden | None:
+    """Say why a foreign image is no parent today; None where the config allows it."""
     name, full = _names(found)
     entry = next((entry for entry in rules.config.foreign if _covers(entry, name, full)), None)
     if entry is None:
-        hint = "build on an image of your own, or allow it under `ropewalk.foreign` with reason, contact and expires"
-        raise InputError(f"`{text}` is not from {rules.config.registry or 'this tree'}", where=where, hint=hint)
+        file = rules.config.path or "config.yaml"
+        hint = f"build on an image of your own, or allow it in {file} under `ropewalk.foreign` with image, reason, contact and expires"
+        return Forbidden(f"{where}: `{text}` is not from {rules.config.registry or 'this tree'}", hint)
     if rules.today is None or entry.expires < rules.today:
         hint = f"replace it, or ask {entry.contact} and set a later `expires` in {entry.where}"
-        raise InputError(f"`{text}` was allowed until {entry.expires} only", where=where, hint=hint)
+        return Forbidden(f"{where}: `{text}` was allowed until {entry.expires} only", hint)
+    return None
 
 
 def _covers(entry: Foreign, name: str, full: str) -> bool:
@@ -144,10 +145,11 @@ def parents(dockerfile: Dockerfile, rules: Rules, build: Collection[str] = ()) -
         build: Further references that are needed to build (``control``).
 
     Returns:
-        The final parent first (none for scratch), then the build parents in order, each once.
+        The final parent first (none for scratch), then the build parents in order, each once; foreign ones that the
+        config does not allow today say why, so that a plan can tell and the rest of the tree goes on.
 
     Raises:
-        InputError: One is no reference, pins one of our images by digest, or is foreign and not allowed today.
+        InputError: One is no reference, or pins one of our images by digest.
     """
     first: list[Parent] = []
     others: dict[str, Parent] = {}

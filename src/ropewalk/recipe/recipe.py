@@ -25,6 +25,19 @@ class ParentRole(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Forbidden:
+    """Why a foreign image may not be a parent.
+
+    Attributes:
+        reason: Where it stands, and what is wrong with it.
+        hint: What the user can do.
+    """
+
+    reason: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
 class Parent:
     """An image that a recipe needs.
 
@@ -34,6 +47,7 @@ class Parent:
         name: The line's name without registry, namespace and tag; None for a foreign image.
         tag: The tag.
         role: Final or build.
+        forbidden: Why the config does not allow it; None where it does, and for our own.
     """
 
     reference: str
@@ -41,6 +55,7 @@ class Parent:
     name: str | None
     tag: str
     role: ParentRole
+    forbidden: Forbidden | None = None
 
 
 @dataclass(frozen=True, slots=True)

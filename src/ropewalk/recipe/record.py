@@ -5,6 +5,7 @@ Plans, provenance, owners and proofs read it; nothing is ever read from labels (
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -142,6 +143,23 @@ class Published:
 
 
 @dataclass(frozen=True, slots=True)
+class Attested:
+    """A registry's image whose signature and attestation verified.
+
+    Attributes:
+        registry: The address that was asked.
+        tag: The version tag that named it there; such a tag never moves.
+        key: Id of the key that signed both.
+        record: The build record that is attested.
+    """
+
+    registry: str
+    tag: str
+    key: str
+    record: BuildRecord
+
+
+@dataclass(frozen=True, slots=True)
 class Proof:
     """What a full rebuild said of an image.
 
@@ -184,7 +202,7 @@ def from_json(data: dict[str, Any]) -> BuildRecord:
 
 
 class RecordBook:
-    """The build records of a state directory: ``records/HEX/{build,published,seen,proof}.json``."""
+    """The build records of a state directory: ``records/HEX/{build,published,seen,proof,attested}.json``."""
 
     def __init__(self, directory: Path) -> None:
         """Use ``directory``, which need not exist yet."""
@@ -233,6 +251,19 @@ class RecordBook:
         """Return when and where an image was published; None if it was not."""
         data = self._read(self._path(digest, "published"))
         return None if data is None else Published(**data)
+
+    def mark_attested(self, attested: Attested) -> None:
+        """Keep that an image's attestation verified, so that it is not fetched again."""
+        atomic.write_text(self._path(attested.record.digest, "attested"), json.dumps(asdict(attested)))
+
+    def attested(self) -> tuple[Attested, ...]:
+        """Return what was verified before; a file that cannot be read is left out: it is verified again."""
+        found = []
+        for path in self._directory.glob("*/attested.json"):
+            with suppress(InputError, KeyError, TypeError, ValueError):
+                data = self._read(path) or {}
+                found.append(Attested(**{**data, "record": from_json(data["record"])}))
+        return tuple(found)
 
     def mark_seen(self, digest: str, view: str) -> None:
         """Keep the id of a view that has nothing newer for an image."""

@@ -56,6 +56,8 @@ def _pins(
     recorded = {(pin.reference, pin.role): pin for pin in record.parents}
     pins = []
     for parent in recipe.parents:
+        if parent.forbidden is not None:
+            raise InputError(parent.forbidden.reason, where=record.reference, hint=parent.forbidden.hint)
         now = resolve(parent, recipes, records)
         pin = (
             ParentPin(parent.reference, now.digest, parent.role)

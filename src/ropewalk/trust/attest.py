@@ -18,7 +18,7 @@ from typing import Any
 from securesystemslib.dsse import Envelope
 
 from ropewalk.errors import TrustError
-from ropewalk.oci.imagejson import canonical, digest_of
+from ropewalk.oci.imagejson import canonical
 from ropewalk.recipe import record as records
 from ropewalk.recipe.record import BuildRecord, How
 from ropewalk.trust.keys import PublicKeys, SigningKeys
@@ -143,11 +143,6 @@ def record_from(statement: dict[str, Any]) -> BuildRecord:
     return record
 
 
-def key_id(pem: bytes) -> str:
-    """Return the id that an envelope names a key by: the sha256 of its PEM, in hexadecimal."""
-    return digest_of(pem).removeprefix("sha256:")
-
-
 def envelope(keys: SigningKeys, statement: dict[str, Any]) -> bytes:
     """Sign a statement.
 
@@ -160,7 +155,7 @@ def envelope(keys: SigningKeys, statement: dict[str, Any]) -> bytes:
     """
     unsigned = Envelope(canonical(statement), INTOTO, {})
     signature = base64.b64encode(sign_ecdsa(keys, unsigned.pae())).decode()
-    signatures = [{"keyid": key_id(keys.public.ecdsa_pem), "sig": signature}]
+    signatures = [{"keyid": keys.public.key_id, "sig": signature}]
     return canonical({**unsigned.to_dict(), "signatures": signatures})
 
 

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -60,6 +61,11 @@ class PublicKeys:
     ecdsa_pem: bytes
     openpgp: bytes
     fingerprint: str
+
+    @property
+    def key_id(self) -> str:
+        """The id that an envelope names the ECDSA key by: the sha256 of its PEM, in hexadecimal."""
+        return sha256(self.ecdsa_pem).hexdigest()
 
     @property
     def openpgp_armoured(self) -> bytes:

@@ -73,7 +73,7 @@ def test_a_plan_of_the_examples_before_anything_is_built(capsys: pytest.CaptureF
     assert {entry["action"] for entry in entries} == {"build"}
     assert all(entry["reasons"] == ["never built"] for entry in entries)
     expected = {"name", "version", "reference", "generation", "action", "reasons", "parents", "build_parents"}
-    assert set(entries[0]) == expected
+    assert set(entries[0]) == expected | {"hint", "unresolved"}
     assert [entry["name"] for entry in entries if entry["generation"] == "service"] == ["python-web", "static-site"]
 
 

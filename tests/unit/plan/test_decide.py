@@ -8,7 +8,7 @@ from kit.images import parent, recipe, record
 from ropewalk.errors import InputError
 from ropewalk.plan.decide import Action, decide, installs_packages, selected
 from ropewalk.plan.known import Known, Observed, Unverified
-from ropewalk.recipe.recipe import Generation, ParentRole, Recipe
+from ropewalk.recipe.recipe import Forbidden, Generation, ParentRole, Recipe
 from ropewalk.recipe.record import BuildRecord
 
 OLD, SAME_DAY, NEW = "20250101-0000000000", "20250101-ffffffffff", "20250301-0000000000"
@@ -182,6 +182,23 @@ def test_refusals_name_the_fix() -> None:
         "raise `version` in tree/bookworm/base.yaml",
         "run: ropewalk update gcc --reason WHY",
     ]
+
+
+def test_a_forbidden_parent_refuses_the_line_and_its_children_and_nothing_else() -> None:
+    alpine = replace(parent("alpine:3", foreign=True), forbidden=Forbidden("F:1: `alpine:3` is not ours", "allow it"))
+    odd = recipe("odd", alpine)
+    plan = decide((BASE, odd, recipe("child", "odd")), Observed(out(record(odd, BASE_1))))
+    assert [(entry.recipe.name, entry.action) for entry in plan.entries] == [
+        ("bookworm", Action.BUILD),
+        ("odd", Action.REFUSED),
+        ("child", Action.BUILD),
+    ]
+    assert (plan.entries[1].reasons, plan.entries[1].hint) == (
+        ("foreign parent: F:1: `alpine:3` is not ours",),
+        "allow it",
+    )
+    unbuilt = decide((odd, recipe("child", "odd")), Observed(()))
+    assert [entry.action for entry in unbuilt.entries] == [Action.REFUSED, Action.REFUSED]
 
 
 def test_a_tag_that_is_not_ours_refuses_the_line_and_its_children() -> None:

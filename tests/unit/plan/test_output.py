@@ -21,8 +21,10 @@ def test_json_has_exactly_what_the_interface_says() -> None:
             "generation": "base",
             "action": "none",
             "reasons": [],
+            "hint": "",
             "parents": [],
             "build_parents": [],
+            "unresolved": [],
         },
         {
             "name": "gcc",
@@ -31,8 +33,10 @@ def test_json_has_exactly_what_the_interface_says() -> None:
             "generation": "production",
             "action": "build",
             "reasons": ["never built"],
+            "hint": "",
             "parents": ["registry.example.org/bookworm:latest"],
             "build_parents": [],
+            "unresolved": [],
         },
         {
             "name": "hello",
@@ -41,8 +45,10 @@ def test_json_has_exactly_what_the_interface_says() -> None:
             "generation": "production",
             "action": "build",
             "reasons": ["never built"],
+            "hint": "parent registry.example.org/go:latest is no recipe here and in no store, and no registry was asked",
             "parents": ["registry.example.org/bookworm:latest"],
             "build_parents": ["registry.example.org/gcc:12-1", "registry.example.org/go:latest"],
+            "unresolved": ["registry.example.org/go:latest"],
         },
     ]
 

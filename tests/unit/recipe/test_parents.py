@@ -4,7 +4,7 @@ from datetime import date
 import pytest
 
 from ropewalk.errors import InputError
-from ropewalk.recipe import Foreign, ParentRole, Rules, TreeConfig, parents, parse
+from ropewalk.recipe import Forbidden, Foreign, ParentRole, Rules, TreeConfig, parents, parse
 
 DIGEST = "sha256:" + "0" * 64
 CONFIG = TreeConfig(
@@ -22,6 +22,12 @@ RULES = Rules(CONFIG, {"r.example.org/gcc"}, date(2026, 3, 1), "F")
 def found(text: str, rules: Rules = RULES, build: tuple[str, ...] = ()) -> list[tuple[str, str | None, str, str]]:
     roles = {ParentRole.FINAL: "final", ParentRole.BUILD: "build"}
     return [(p.reference, p.name, p.tag, roles[p.role]) for p in parents(parse(text, "F"), rules, build)]
+
+
+def forbidden(text: str, rules: Rules) -> Forbidden:
+    """Return why the one foreign image of a Dockerfile is forbidden."""
+    (said,) = [parent.forbidden for parent in parents(parse(text), rules) if parent.forbidden is not None]
+    return said
 
 
 @pytest.mark.parametrize(
@@ -91,18 +97,16 @@ def test_what_control_names_is_a_build_parent_unless_the_dockerfile_has_it() -> 
 def test_without_a_registry_only_known_names_are_ours() -> None:
     rules = Rules(TreeConfig(), {"ns/a"}, date(2026, 3, 1), "F")
     assert found("FROM ns/a:1", rules) == [("ns/a:1", "ns/a", "1", "final")]
-    with pytest.raises(InputError, match="`debian` is not from this tree"):
-        found("FROM debian", rules)
+    assert "`debian` is not from this tree" in forbidden("FROM debian", rules).reason
 
 
 def test_another_file_may_name_the_place() -> None:
     rules = replace(RULES, places={"debian:12": "blubber.yaml:7"})
-    with pytest.raises(InputError, match=r"blubber\.yaml:7: `debian:12` is not from"):
-        found("FROM debian:12", rules)
+    assert forbidden("FROM debian:12", rules).reason.startswith("blubber.yaml:7: `debian:12` is not from")
 
 
 @pytest.mark.parametrize(
-    ("text", "error", "hint"),
+    ("text", "reason", "hint"),
     [
         ("FROM debian:12", "F:1: `debian:12` is not from r.example.org", "build on an image of your own"),
         ("FROM scratch\nCOPY --from=golang /x /x", "F:2: `golang` is not from r.example.org", "build on an image"),
@@ -114,6 +118,18 @@ def test_another_file_may_name_the_place() -> None:
             "replace it, or ask b@example.org",
         ),
         ("FROM ghcr.io/x/y:2", "F:1: `ghcr.io/x/y:2` is not from r.example.org", "build on an image"),
+    ],
+)
+def test_a_foreign_image_says_why_it_is_forbidden_and_the_key_that_allows_it(text: str, reason: str, hint: str) -> None:
+    said = forbidden(text, RULES)
+    assert said.reason.startswith(reason)
+    assert said.hint.startswith(hint)
+    assert "`ropewalk.foreign`" in said.hint or "`expires`" in said.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "hint"),
+    [
         (
             f"FROM r.example.org/a@{DIGEST}",
             f"F:1: `r.example.org/a@{DIGEST}` pins one of our own images",
@@ -134,8 +150,8 @@ def test_faults_name_the_line_and_the_remedy(text: str, error: str, hint: str) -
 
 
 def test_without_a_date_nothing_foreign_is_allowed() -> None:
-    with pytest.raises(InputError, match="was allowed until"):
-        found("FROM alpine:3", replace(RULES, today=None))
-    assert found("FROM alpine:3", replace(RULES, today=date(2026, 6, 30)))
-    with pytest.raises(InputError, match="was allowed until 2026-06-30 only"):
-        found("FROM alpine:3", replace(RULES, today=date(2026, 7, 1)))
+    assert "was allowed until" in forbidden("FROM alpine:3", replace(RULES, today=None)).reason
+    allowed = parents(parse("FROM alpine:3"), replace(RULES, today=date(2026, 6, 30)))
+    assert [parent.forbidden for parent in allowed] == [None]
+    late = forbidden("FROM alpine:3", replace(RULES, today=date(2026, 7, 1)))
+    assert "was allowed until 2026-06-30 only" in late.reason

@@ -326,11 +326,6 @@ def test_a_recipe_without_a_test_variant(tmp_path: Path) -> None:
     [
         (HEAD + "  prod: {}\n", ": there is no variant `production`"),
         (
-            "version: v4\n\nbase: debian:12\nvariants: {production: {}}\n",
-            ":3: `debian:12` is not from registry.example.org",
-        ),
-        (HEAD + "  production:\n    copies:\n    - {from: ghcr.io/x/y:1}\n", ":6: `ghcr.io/x/y:1` is not from"),
-        (
             OLD + HEAD + "  production: {python: {version: python3, requirements: [r]}}\n",
             ":1: is written for Blubber 0.21",
         ),
@@ -340,6 +335,21 @@ def test_a_recipe_that_is_refused(tmp_path: Path, text: str, error: str) -> None
     with pytest.raises(InputError) as caught:
         one(tmp_path, text)
     assert str(caught.value).startswith(f"{tmp_path}/tree/web/blubber.yaml{error}")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (
+            "version: v4\n\nbase: debian:12\nvariants: {production: {}}\n",
+            ":3: `debian:12` is not from registry.example.org",
+        ),
+        (HEAD + "  production:\n    copies:\n    - {from: ghcr.io/x/y:1}\n", ":6: `ghcr.io/x/y:1` is not from"),
+    ],
+)
+def test_a_foreign_image_is_forbidden_at_its_line(tmp_path: Path, text: str, reason: str) -> None:
+    (said,) = [parent.forbidden for parent in one(tmp_path, text).parents if parent.forbidden is not None]
+    assert said.reason.startswith(f"{tmp_path}/tree/web/blubber.yaml{reason}")
 
 
 @pytest.mark.parametrize("frontend", ["v0.21.1", "v0.23.0", "1.8.0"])
