@@ -6,7 +6,7 @@ PYTEST := $(VENV)/pytest -p no:cacheprovider
 export ROPEWALK_STATE ?= $(CURDIR)/.state/ropewalk
 
 .DEFAULT_GOAL := help
-.PHONY: help setup venv demo demo-stop test check unit system long corpus bench docs lock clean
+.PHONY: help setup venv demo demo-full demo-stop test check unit system long corpus bench docs lock clean
 
 help: ## say what each target does
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -22,6 +22,9 @@ demo-stop: ## end what `make demo KEEP=1` left up
 
 demo: setup ## the main job: build, publish, sign, list, renew, enforce (KEEP=1 leaves registry and node up)
 	@scripts/as-root $(VENV)/python scripts/demo.py $(if $(KEEP),--keep)
+
+demo-full: setup ## build and test the whole example tree, with the figures of each image
+	@scripts/as-root $(VENV)/python scripts/demo.py --full
 
 test: setup ## all tests: checks, unit tests, system tests on real packages
 	@$(MAKE) --no-print-directory check

@@ -62,7 +62,7 @@ def main() -> int:
     kept.state.mkdir(parents=True, exist_ok=True)
     scratch = Path(mkdtemp(prefix="bench-", dir=kept.state))
     try:
-        (recipe,) = (r for r in load_tree([TREE], load_config(TREE / "config.yaml", None)).recipes if r.base)
+        (recipe,) = load_tree([TREE / "bases" / "bookworm"], load_config(TREE / "config.yaml", None)).recipes
         with open_workshop(Settings(scratch), from_apt(), silent) as shop:
             names = suite_names("bookworm", Pockets.RELEASE)
             view = shop.views.make(names, ("main",), "amd64", from_apt(), silent).id

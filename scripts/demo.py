@@ -1,7 +1,8 @@
 """The main job, end to end, on real packages: build, publish, sign, list, renew, prove, and enforce on a node.
 
 Every figure of the closing block is measured in this run. A second run finds nothing to do and shows the recorded ones
-with their date. ``--keep`` leaves the registry and the restricted node up, ``--stop`` ends them.
+with their date. ``--keep`` leaves the registry and the restricted node up, ``--stop`` ends them. ``--full`` builds and tests
+the whole example tree instead, in a state directory of its own.
 """
 
 import argparse
@@ -10,6 +11,7 @@ import os
 import shutil
 import sys
 import time
+from collections import Counter
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -19,7 +21,8 @@ ROOT = Path(__file__).absolute().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
 from kit.node import RestrictedNode  # noqa: E402  # the kit is no package of ours
-from kit.street import NAME, StepFailed, Street  # noqa: E402  # likewise
+from kit.street import EVERYTHING, NAME, StepFailed, Street  # noqa: E402  # likewise
+from ropewalk.cli.output import human_size  # noqa: E402  # likewise
 from ropewalk.errors import RopewalkError  # noqa: E402  # likewise
 
 NODE = f"demo{sha256(str(ROOT).encode()).hexdigest()[:4]}"
@@ -140,13 +143,78 @@ def walk(street: Street, node: RestrictedNode, figures: dict[str, Any], *, keep:
     return address
 
 
+def full_table(rows: list[dict[str, Any]]) -> str:
+    """Return a line for each image: the seconds of build and test, what its own layers add, and its whole size."""
+    lines = [f"{'image':<44}{'seconds':>8}{'own':>12}{'whole':>12}"]
+    for row in rows:
+        name = row["reference"].removeprefix(f"{NAME}/")
+        seconds = "-" if row["seconds"] is None else f"{row['seconds']:.1f}"
+        lines.append(f"{name:<44}{seconds:>8}{human_size(row['own']):>12}{human_size(row['size']):>12}")
+    return "\n".join(lines)
+
+
+def full_block(figures: dict[str, Any]) -> str:
+    """Return the closing lines of the whole tree."""
+    rows = figures["rows"]
+    kinds = Counter(row["generation"] for row in rows)
+    images = ", ".join(f"{kinds[kind]} {kind}" for kind in ("base", "production", "service"))
+    tests = "all tests passed" if figures["tested"] == figures["built"] else f"{figures['tested']} with a test"
+    lines = (
+        ("built", f"{figures['built']} images in {figures['seconds']:.1f} s, {tests} ({figures['at']})"),
+        ("tree", f"{len(rows)} images: {images}"),
+        ("sizes", f"{human_size(sum(row['own'] for row in rows))} of layers, each stored once"),
+        ("next", "ropewalk plan --help; ropewalk affected --help"),
+    )
+    return "\n".join(f"{name:<11}{text}" for name, text in lines)
+
+
+def full_rows(images: list[dict[str, Any]], seconds: dict[str, float]) -> list[dict[str, Any]]:
+    """Return the figures of each image: its reference, generation, sizes in bytes, seconds where they are known."""
+    return [
+        {key: image[key] for key in ("reference", "generation", "size")}
+        | {"seconds": seconds.get(image["reference"])}
+        | {"own": sum(layer["size"] for layer in image["layers"] if layer["owner"] == image["name"])}
+        for image in images
+    ]
+
+
+def walk_full(street: Street) -> int:
+    """Build and test the whole example tree; a second run finds nothing to do and shows the recorded figures."""
+    street.state.mkdir(parents=True, exist_ok=True)
+    record = street.state / "full.json"
+    kept: dict[str, Any] = json.loads(record.read_bytes()) if record.exists() else {"rows": []}
+    heading("archive view: Debian 12 and 13")
+    view = street.ask("archive", "view", "--suite", "bookworm", "--suite", "trixie")["view"]
+    print(view)
+    heading("build and test: the whole example tree")
+    built = street.build(view)
+    if built["images"] or not record.exists():
+        known = {row["reference"]: row["seconds"] for row in (*kept["rows"], *built["rows"])}
+        kept = {
+            "built": built["images"],
+            "tested": built["tested"],
+            "seconds": built["seconds"],
+            "at": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
+            "rows": full_rows(street.ask("images")["images"], known),
+        }
+        record.write_text(json.dumps(kept, indent=1))
+    else:
+        print("nothing to do; the figures are those of the last build")
+    heading("done")
+    print(full_table(kept["rows"]), full_block(kept), sep="\n\n")
+    return 0
+
+
 def main() -> int:
     """Run the demo; return 0 where every step did what it must."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--keep", action="store_true", help="leave registry and node up")
     parser.add_argument("--stop", action="store_true", help="stop what --keep left up")
+    parser.add_argument("--full", action="store_true", help="build and test the whole example tree")
     chosen = parser.parse_args()
     street = Street(Path(os.environ.get("ROPEWALK_STATE", ROOT / ".state" / "ropewalk")))
+    if chosen.full:
+        return walk_full(Street(street.state / "full", chosen=EVERYTHING))
     node = RestrictedNode(NODE, street.state / "node", street.state)
     if chosen.stop:
         node.stop()

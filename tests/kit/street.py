@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,10 @@ ROOT = Path(__file__).parent.parent.parent
 NAME = "registry.example.org"
 TREE = ROOT / "examples" / "tree"
 SERVICES = ROOT / "examples" / "services"
+DEMO = ("bases/bookworm", "images/gcc", "images/hello", "images/nginx", "images/python3")
+"""What the demo builds of the example tree: directories below it."""
+EVERYTHING = (".",)
+"""The whole example tree; its views need bookworm and trixie."""
 PORTS = (("python-web", 8080), ("static-site", 8080))
 
 
@@ -43,16 +47,18 @@ class Street:
         state: ``ROPEWALK_STATE``.
         tree: Directory with ``config.yaml`` and the recipes below it.
         services: Directory with service recipes.
+        chosen: Directories of the tree whose recipes are worked on, relative to it.
     """
 
     state: Path
     tree: Path = TREE
     services: Path = SERVICES
+    chosen: tuple[str, ...] = DEMO
 
     @property
-    def directories(self) -> tuple[str, str]:
+    def directories(self) -> tuple[str, ...]:
         """Return the directories with recipes, as arguments."""
-        return str(self.tree), str(self.services)
+        return (*(str(self.tree / name) for name in self.chosen), str(self.services))
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
         """Run the command and keep what it prints, whatever its exit code."""
@@ -96,7 +102,7 @@ class Street:
         start = time.monotonic()
         made = self.ask("build", "--view", view, "--offline", *self.directories)["images"]
         tested = sum(image["tested"] for image in made)
-        return {"images": len(made), "tested": tested, "seconds": time.monotonic() - start}
+        return {"images": len(made), "tested": tested, "seconds": time.monotonic() - start, "rows": made}
 
     def publish(self) -> dict[str, Any]:
         """Publish what is new, then again: the second time nothing may be written."""
@@ -137,7 +143,7 @@ class Street:
         directory.mkdir(parents=True)
         for name in ("views", "pool"):
             subprocess.run(["cp", "-al", str(self.state / name), str(directory / name)], check=True)
-        return Street(directory, self.tree, self.services)
+        return replace(self, state=directory)
 
     def digests(self) -> dict[str, str]:
         """Return the digest of each line's current image, by its name."""

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from kit.recipes import BASE, REGISTRY, TODAY, changelog, config, load, production, service, write
+from kit.street import DEMO
 from ropewalk.errors import InputError
 from ropewalk.recipe import Generation, load_config, load_tree
 
@@ -116,6 +117,23 @@ def test_the_examples() -> None:
     examples = load_config(EXAMPLES / "tree/config.yaml", None)
     loaded = load_tree([EXAMPLES / "tree", EXAMPLES / "services"], examples)
     assert loaded.warnings == ()
+    assert all(recipe.test for recipe in loaded.recipes)
+    recipes = {recipe.name: recipe for recipe in loaded.recipes}
+    assert sum(recipe.generation is not Generation.SERVICE for recipe in loaded.recipes) >= 22
+    assert recipes["python-web"].generation is Generation.SERVICE
+
+    def depth(name: str) -> int:
+        return 1 + max((depth(parent.name) for parent in recipes[name].parents if parent.name), default=0)
+
+    assert depth("guestbook") == 4
+    assert depth("ledger") == 4
+    assert {name for name in recipes if depth(name) == 1} == {"bookworm", "trixie"}
+
+
+def test_what_the_demo_builds_of_the_examples() -> None:
+    examples = load_config(EXAMPLES / "tree/config.yaml", None)
+    loaded = load_tree([EXAMPLES / "tree" / name for name in DEMO] + [EXAMPLES / "services"], examples)
+    assert loaded.warnings == ()
     assert [(r.name, r.generation, [(p.name, p.role.value) for p in r.parents]) for r in loaded.recipes] == [
         ("bookworm", Generation.BASE, []),
         ("gcc", Generation.PRODUCTION, [("bookworm", "final")]),
@@ -125,7 +143,8 @@ def test_the_examples() -> None:
         ("python-web", Generation.SERVICE, [("python3", "final")]),
         ("static-site", Generation.SERVICE, [("nginx", "final")]),
     ]
-    assert all(recipe.test for recipe in loaded.recipes)
+    whole = load_tree([EXAMPLES / "tree"], examples)
+    assert {r.digest for r in loaded.recipes[:5]} < {r.digest for r in whole.recipes}
 
 
 def test_a_suffix_ends_every_version_and_parents_follow(tmp_path: Path) -> None:
