@@ -5,6 +5,6 @@ set -eu
 data=/var/lib/mysql/data
 if [ ! -d "$data/mysql" ]; then
     mariadb-install-db --datadir="$data" --auth-root-authentication-method=socket --auth-root-socket-user=mysql \
-        --skip-test-db >/dev/null
+        --skip-name-resolve --skip-test-db >/dev/null
 fi
 exec mariadbd "$@"

@@ -13,7 +13,10 @@ for _ in $(seq 100); do
     if docker exec "$name" psql -qc 'CREATE TABLE rope AS SELECT generate_series(1, 3) AS yarn' 2>/dev/null; then
         sum='psql -h 127.0.0.1 -U postgres -wAtc "SELECT sum(yarn) FROM rope"'
         test "$(docker exec -e PGPASSWORD=strands "$name" /bin/sh -c "$sum")" = 6
-        ! docker exec -e PGPASSWORD=wrong "$name" /bin/sh -c "$sum" 2>/dev/null
+        if docker exec -e PGPASSWORD=wrong "$name" /bin/sh -c "$sum" 2>/dev/null; then
+            echo "a wrong password was taken" >&2
+            exit 1
+        fi
         exit 0
     fi
     sleep 0.1

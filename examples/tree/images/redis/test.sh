@@ -4,7 +4,7 @@ set -eu
 name=test-redis-$$
 
 docker run -d --name "$name" "$1" >/dev/null
-trap 'docker rm -f -t 2 "$name" >/dev/null' EXIT
+trap 'docker rm -f "$name" >/dev/null' EXIT
 
 ask() {
     for _ in $(seq 50); do
