@@ -5,8 +5,8 @@ image=$1
 name=test-postgresql-$$
 
 docker run --rm --entrypoint /bin/bash "$image" -c '! compgen -G "/var/lib/postgresql/*/*" && test ! -e "$PGDATA"'
-start='echo strands >/tmp/password; PGPASSWORD_FILE=/tmp/password exec start-postgresql -c fsync=off'
-docker run -d --rm --name "$name" --entrypoint /bin/bash "$image" -c "$start" >/dev/null
+start='echo strands >/tmp/password; PGPASSWORD_FILE=/tmp/password exec start-postgresql'
+docker run -d --rm --name "$name" --tmpfs /var/lib/postgresql:mode=1777 --entrypoint /bin/bash "$image" -c "$start" >/dev/null
 trap 'docker stop -t 5 "$name" >/dev/null' EXIT
 
 for _ in $(seq 100); do
