@@ -25,6 +25,7 @@ from ropewalk.cli import (
     render,
     restrict,
     show,
+    tree,
     update,
     upgrades,
     verify,
@@ -84,6 +85,7 @@ app.command("build", rich_help_panel=_MAKE)(build.build)
 app.command("update", rich_help_panel=_MAKE)(update.update)
 app.command("refresh", rich_help_panel=_MAKE)(refresh.refresh)
 app.command("prove", rich_help_panel=_MAKE)(prove.prove)
+app.add_typer(tree.app, name="tree", rich_help_panel=_MAKE)
 app.command("images", rich_help_panel=_LOOK)(images.images)
 app.command("show", rich_help_panel=_LOOK)(show.show)
 app.command("packages", rich_help_panel=_LOOK)(packages.packages)

@@ -72,8 +72,16 @@ def read_control(path: Path) -> Control:
     return Control(tuple(depends), rebase)
 
 
-def _check_user(dockerfile: Dockerfile, where: str) -> None:
-    """Refuse a last ``USER`` that is a name (``force_numeric_user``)."""
+def check_user(dockerfile: Dockerfile, where: str) -> None:
+    """Refuse a last ``USER`` that is a name (``force_numeric_user``).
+
+    Args:
+        dockerfile: The rendered Dockerfile.
+        where: What to call it in errors.
+
+    Raises:
+        InputError: It is one.
+    """
     users = [item for stage in dockerfile.stages for item in stage.instructions if item.keyword == "USER"]
     if users and not _NUMERIC_USER.fullmatch(users[-1].value):
         raise InputError(
@@ -106,7 +114,7 @@ def load_production(directory: Path, head: Head, templates: Templates, tree: Pat
     where = f"{directory / FILE} (rendered)"
     dockerfile = parse(text, where)
     if config.force_numeric_user:
-        _check_user(dockerfile, where)
+        check_user(dockerfile, where)
     full_names = (config.full_name(name) for name in control.depends)
     depends = [templates.known[name] for name in full_names if name in templates.known]
     test, tested = script_test(directory, config)

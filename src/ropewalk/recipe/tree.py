@@ -1,7 +1,7 @@
 """All recipes below some directories, read in one pass: names first, since templates name each other's versions."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
@@ -75,13 +75,20 @@ def _kind(directory: Path, files: set[str], warnings: list[str]) -> Kind | None:
     return kinds[0]
 
 
-def find(directory: Path, config: TreeConfig, warnings: list[str]) -> Iterator[Found]:
+def _stop(error: InputError) -> None:
+    raise error
+
+
+def find(
+    directory: Path, config: TreeConfig, warnings: list[str], fault: Callable[[InputError], None] = _stop
+) -> Iterator[Found]:
     """Find the recipes below a directory, by path.
 
     Args:
         directory: Where to look; links to directories are not followed.
         config: Says which tree it belongs to.
         warnings: Grows by what is left out.
+        fault: What to do with a directory that holds two kinds of recipes; by default its error is raised.
 
     Raises:
         InputError: The directory does not exist, or one holds two kinds of recipes.
@@ -91,11 +98,25 @@ def find(directory: Path, config: TreeConfig, warnings: list[str]) -> Iterator[F
     tree = tree_of(directory, config.path)
     for root, directories, files in os.walk(directory):
         directories[:] = sorted(name for name in directories if name != ".git")
-        if kind := _kind(Path(root), set(files), warnings):
+        try:
+            kind = _kind(Path(root), set(files), warnings)
+        except InputError as error:
+            fault(error)
+            continue
+        if kind:
             yield Found(Path(root), kind, tree)
 
 
-def _head(found: Found, suffix: str) -> Head:
+def head_of(found: Found, suffix: str = "") -> Head:
+    """Read the name, version and date of a recipe that has a changelog.
+
+    Args:
+        found: Its directory.
+        suffix: Ends the version.
+
+    Raises:
+        InputError: The changelog is missing or wrong.
+    """
     changelog = found.directory / _CHANGELOG
     if not changelog.is_file():
         hint = "write one in Debian's format (`dch --create`); it says name and version"
@@ -116,8 +137,19 @@ def _suffixed(recipe: Recipe, config: TreeConfig, suffix: str) -> Recipe:
     return replace(recipe, version=version)
 
 
-def _known(config: TreeConfig, heads: Sequence[Head]) -> dict[str, str]:
-    """Return what ``image_tag`` knows; an entry of ``base_images`` goes before a recipe of that name."""
+def known_names(config: TreeConfig, heads: Sequence[Head]) -> dict[str, str]:
+    """Return what ``image_tag`` knows; an entry of ``base_images`` goes before a recipe of that name.
+
+    Args:
+        config: The tree's configuration.
+        heads: Name and version of every recipe.
+
+    Returns:
+        ``registry/namespace/name`` -> the reference that is written into a Dockerfile.
+
+    Raises:
+        InputError: An entry of ``base_images`` is no reference.
+    """
     known = {config.full_name(head.name): f"{config.full_name(head.name)}:{head.version}" for head in heads}
     for entry in config.base_images:
         try:
@@ -166,9 +198,9 @@ def load_tree(
             recipe = _suffixed(base.load_base(found.directory, config), config, suffix)
             bases[place], heads[place] = recipe, Head(recipe.name, recipe.version, 0)
         else:
-            heads[place] = _head(found, suffix)
+            heads[place] = head_of(found, suffix)
     _check_twice([(heads[place].name, found.directory) for place, found in places.items()])
-    templates = Templates(config, _known(config, tuple(heads.values())), warnings)
+    templates = Templates(config, known_names(config, tuple(heads.values())), warnings)
 
     def load(place: Path, found: Found) -> Recipe:
         if found.kind is Kind.BASE:

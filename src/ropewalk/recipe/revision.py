@@ -1,0 +1,120 @@
+"""A tree as it was at a commit, written out beside the present one: git's objects are read, nothing of them is run."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from ropewalk.errors import InputError
+from ropewalk.process import Command, CommandFailed, run
+
+_LINK, _SUBMODULE = "120000", "160000"
+_MOST = 1 << 30
+"""Bytes that a tree may have."""
+_BATCH = 32 << 20
+"""Bytes that are read from git at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Blob:
+    """A file of a commit."""
+
+    mode: str
+    identifier: str
+    size: int
+    path: str
+
+
+def _git(repository: Path, *arguments: str, stdin: bytes = b"") -> bytes:
+    # What the repository's own configuration could start is switched off; its owner may be another user (CI's checkout).
+    quiet = ("-c", "safe.directory=*", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
+    environment = (("GIT_NO_LAZY_FETCH", "1"), ("GIT_OPTIONAL_LOCKS", "0"), ("GIT_TERMINAL_PROMPT", "0"))
+    command = Command(("git", *quiet, "-C", str(repository), *arguments), environment=environment, stdin=stdin)
+    return run(command).stdout
+
+
+def repository_of(path: Path) -> Path:
+    """Return the git repository that holds a path.
+
+    Args:
+        path: A file or directory.
+
+    Raises:
+        InputError: There is none.
+    """
+    for place in (path.resolve(), *path.resolve().parents):
+        if (place / ".git").exists():
+            return place
+    raise InputError("is in no git repository", where=str(path), hint="leave --since out, or clone the tree with git")
+
+
+def write_out(repository: Path, revision: str, into: Path) -> str:
+    """Write the files of a commit.
+
+    Args:
+        repository: The git repository's work tree.
+        revision: A commit; where the present one has left it behind, their common ancestor counts.
+        into: An empty directory.
+
+    Returns:
+        The id of the commit whose files were written.
+
+    Raises:
+        InputError: There is no such commit, or it holds paths that may not be.
+    """
+    commit = _commit(repository, revision)
+    blobs = [blob for blob in _list(repository, commit) if blob.mode != _SUBMODULE]
+    if sum(blob.size for blob in blobs) > _MOST:
+        raise InputError("has more than 1 GiB of files", where=revision, hint="leave --since out")
+    links = []
+    for blob, data in _contents(repository, blobs):
+        target = into / blob.path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if blob.mode == _LINK:
+            links.append((target, data.decode("utf-8", "surrogateescape")))
+        else:
+            target.write_bytes(data)
+            target.chmod(0o755 if blob.mode == "100755" else 0o644)
+    for target, text in links:  # last, so that no file is written through one
+        target.symlink_to(text)
+    return commit
+
+
+def _commit(repository: Path, revision: str) -> str:
+    try:
+        found = _git(repository, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+    except CommandFailed as error:
+        hint = "fetch it: git fetch --unshallow, or let CI clone with the whole history"
+        raise InputError("there is no such commit here", where=revision, hint=hint) from error
+    commit = found.decode().strip()
+    try:
+        return _git(repository, "merge-base", commit, "HEAD").decode().strip() or commit
+    except CommandFailed:
+        return commit
+
+
+def _list(repository: Path, commit: str) -> Iterator[_Blob]:
+    for record in _git(repository, "ls-tree", "-r", "-l", "-z", "--full-tree", commit).split(b"\0"):
+        if not record:
+            continue
+        head, _, name = record.partition(b"\t")
+        mode, _, identifier, size = head.decode().split()
+        path = name.decode("utf-8", "surrogateescape")
+        parts = PurePosixPath(path).parts
+        if path.startswith("/") or {"..", ".git"} & {part.lower() for part in parts}:
+            raise InputError(f"holds the path `{path}`", where=commit, hint="take it out of the history")
+        yield _Blob(mode, identifier, int(size) if size.isdigit() else 0, path)
+
+
+def _contents(repository: Path, blobs: list[_Blob]) -> Iterator[tuple[_Blob, bytes]]:
+    batch: list[_Blob] = []
+    for index, blob in enumerate(blobs):
+        batch.append(blob)
+        if sum(one.size for one in batch) < _BATCH and index + 1 < len(blobs):
+            continue
+        asked = "".join(f"{one.identifier}\n" for one in batch).encode()
+        data, offset = _git(repository, "cat-file", "--batch", stdin=asked), 0
+        for one in batch:
+            start = data.index(b"\n", offset) + 1
+            yield one, data[start : start + one.size]
+            offset = start + one.size + 1
+        batch = []
