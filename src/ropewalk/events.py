@@ -45,7 +45,9 @@ def silent(_event: Event) -> None:
 
 
 @contextmanager
-def step(listener: Listener, subject: str, name: str, clock: Callable[[], float] = time.monotonic) -> Iterator[None]:
+def step(
+    listener: Listener, subject: str, name: str, clock: Callable[[], float] = time.monotonic, *, log: str = ""
+) -> Iterator[None]:
     """Tell the listener when a step starts, and how and after how long it ends.
 
     Args:
@@ -53,12 +55,13 @@ def step(listener: Listener, subject: str, name: str, clock: Callable[[], float]
         subject: What is worked on.
         name: The step in a few words.
         clock: A monotonic clock, in seconds.
+        log: The file that the step writes to, if any; the started event's detail.
 
     Yields:
         Nothing; the step is the body of the ``with``.
     """
     start = clock()
-    listener(Event(EventKind.STARTED, subject, name))
+    listener(Event(EventKind.STARTED, subject, name, log))
     try:
         yield
     except BaseException as error:

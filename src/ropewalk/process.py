@@ -7,8 +7,11 @@ mount namespaces of its own and dies with us, also by kill -9: the kernel then e
 import os
 import signal
 import subprocess
+import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -18,6 +21,8 @@ from ropewalk.errors import Exit, HostError, RopewalkError
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _TAIL_LINES = 20
 _GRACE_SECONDS = 10.0
+_STOP_SECONDS = 2.0
+_POLL_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,73 @@ class ProgramMissing(HostError):
     """A program is not installed."""
 
 
+class Stopped(RopewalkError):
+    """A program was not started, or was ended, because all work is being stopped."""
+
+    exit_code = Exit.INTERRUPTED
+
+
+class Stop:
+    """Ends the programs that several threads run, when the work as a whole is stopped (Ctrl-C reaches one thread only)."""
+
+    def __init__(self) -> None:
+        """Nothing is stopped yet."""
+        self._lock = threading.Lock()
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._stopped = False
+
+    @contextmanager
+    def covering(self) -> Iterator[None]:
+        """Let this stop reach what this thread runs during the ``with``."""
+        token = _STOP.set(self)
+        try:
+            yield
+        finally:
+            _STOP.reset(token)
+
+    def now(self) -> None:
+        """End what runs, politely first, and let nothing new start."""
+        with self._lock:
+            self._stopped = True
+        for number, seconds in ((signal.SIGTERM, _STOP_SECONDS), (signal.SIGKILL, 0.0)):
+            end = time.monotonic() + seconds
+            for process in self._signalled(number):
+                while process.returncode is None and time.monotonic() < end:
+                    time.sleep(_POLL_SECONDS)
+
+    def _signalled(self, number: signal.Signals) -> tuple[subprocess.Popen[bytes], ...]:
+        with self._lock:
+            for process in self._running:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, number)
+            return tuple(self._running)
+
+    def check(self) -> None:
+        """Raise `Stopped` once everything is to stop."""
+        if self._stopped:
+            raise Stopped("was stopped", where="ropewalk", hint="run the command again: it goes on")
+
+    @contextmanager
+    def watching(self, process: subprocess.Popen[bytes]) -> Iterator[None]:
+        """Know a program while its thread waits for it.
+
+        Args:
+            process: The program; its thread reaps it.
+        """
+        with self._lock:
+            self._running.add(process)
+        try:
+            self.check()
+            yield
+        finally:
+            with self._lock:
+                self._running.discard(process)
+        self.check()
+
+
+_STOP: ContextVar[Stop | None] = ContextVar("stop", default=None)
+
+
 def clean_environment(extra: tuple[tuple[str, str], ...]) -> dict[str, str]:
     """Return the environment that programs get: nothing of ours but where home and temporary files are.
 
@@ -103,6 +175,9 @@ def clean_environment(extra: tuple[tuple[str, str], ...]) -> dict[str, str]:
 
 
 def _spawn(command: Command, stdout: int | IO[bytes], stderr: int | IO[bytes]) -> subprocess.Popen[bytes]:
+    stop = _STOP.get()
+    if stop is not None:
+        stop.check()
     try:
         return subprocess.Popen(
             command.full_argv(),
@@ -170,8 +245,10 @@ def _run_captured(command: Command, *, check: bool) -> Completed:
 
 
 def _communicate(process: subprocess.Popen[bytes], command: Command) -> tuple[bytes, bytes]:
+    stop = _STOP.get()
     try:
-        stdout, stderr = process.communicate(command.stdin or None, timeout=command.timeout)
+        with stop.watching(process) if stop is not None else nullcontext():
+            stdout, stderr = process.communicate(command.stdin or None, timeout=command.timeout)
     except subprocess.TimeoutExpired:
         _end(process)
         raise CommandFailed(command, 124, f"not ended after {command.timeout:g} s".encode(), None) from None

@@ -1,7 +1,8 @@
 """The archive proxy: an HTTP proxy on loopback that serves apt one archive view, and nothing else.
 
-apt names the view as the proxy's user (``http://VIEW@127.0.0.1:PORT``), so that one proxy serves any number of views. Release
-files and indexes are those that the view recorded; .debs come from the pool by sha256.
+apt names the view as the proxy's user (``http://VIEW:BUILD@127.0.0.1:PORT``), so that one proxy serves any number of views;
+the password names the build, so that each of several builds at once hears of its own errors. Release files and indexes are
+those that the view recorded; .debs come from the pool by sha256.
 """
 
 import base64
@@ -102,15 +103,16 @@ def _recorded(suite: SuiteView, path: str) -> str:
     return ""
 
 
-def view_of_header(header: str | None) -> str:
-    """Return the user that a ``Proxy-Authorization`` header names (RFC 7617); empty where it names none."""
+def view_of_header(header: str | None) -> tuple[str, str]:
+    """Return view and build that a ``Proxy-Authorization`` header names (RFC 7617); empty where it names none."""
     scheme, _, token = (header or "").partition(" ")
     if scheme.lower() != "basic":
-        return ""
+        return "", ""
     try:
-        return base64.b64decode(token.strip(), validate=True).decode().partition(":")[0]
+        user, _, password = base64.b64decode(token.strip(), validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError):
-        return ""
+        return "", ""
+    return user, password
 
 
 class ArchiveProxy:
@@ -131,7 +133,7 @@ class ArchiveProxy:
         self._listener = listener
         self._served: dict[str, _Served] = {}
         self._lock = threading.Lock()
-        self._errors: list[RopewalkError] = []
+        self._errors: list[tuple[str, RopewalkError]] = []
         self._client = upstream.client()
         self._stack = ExitStack()
         self._port = 0
@@ -162,23 +164,35 @@ class ArchiveProxy:
     def errors(self) -> tuple[RopewalkError, ...]:
         """What went wrong while serving, the oldest first: apt shows only a status line of it."""
         with self._lock:
-            return tuple(self._errors)
+            return tuple(error for _, error in self._errors)
 
-    def clear_errors(self) -> None:
-        """Forget `errors`, before the next image is made."""
+    def take_errors(self, build: str) -> tuple[RopewalkError, ...]:
+        """Return the `errors` of one build, and forget them.
+
+        Args:
+            build: As given to `url`.
+        """
         with self._lock:
-            self._errors.clear()
+            found = tuple(error for owner, error in self._errors if owner == build)
+            self._errors = [item for item in self._errors if item[0] != build]
+        return found
 
-    def url(self, view_id: str) -> str:
-        """Return the proxy's address for a view, as ``http_proxy`` or ``Acquire::http::Proxy`` takes it."""
-        return f"http://{view_id}@127.0.0.1:{self._port}"
+    def url(self, view_id: str, build: str = "") -> str:
+        """Return the proxy's address for a view, as ``http_proxy`` or ``Acquire::http::Proxy`` takes it.
 
-    def answer(self, view_id: str, url: str) -> Answer:
+        Args:
+            view_id: The view.
+            build: A word that tells this build's errors from those of others at the same time.
+        """
+        return f"http://{view_id}{f':{build}' if build else ''}@127.0.0.1:{self._port}"
+
+    def answer(self, view_id: str, url: str, build: str = "") -> Answer:
         """Say what a request gets.
 
         Args:
             view_id: The proxy user.
             url: The absolute address that is asked for.
+            build: The proxy password: who asks.
 
         Returns:
             A file of the view, or why there is none.
@@ -191,14 +205,15 @@ class ArchiveProxy:
         try:
             return self._answer(served, url)
         except RopewalkError as error:
-            return self._failed(error)
+            return self._failed(error, build)
         except OSError as error:
             message = f"cannot be kept: {error.strerror}"
-            return self._failed(HostError(message, where=str(error.filename or url), hint="look at the disk's space"))
+            where = str(error.filename or url)
+            return self._failed(HostError(message, where=where, hint="look at the disk's space"), build)
 
-    def _failed(self, error: RopewalkError) -> Answer:
+    def _failed(self, error: RopewalkError, build: str) -> Answer:
         with self._lock:
-            self._errors.append(error)
+            self._errors.append((build, error))
         kind = EventKind.FAILED if isinstance(error, TrustError) else EventKind.WARNING
         self._listener(Event(kind, error.where, "serve apt", error.message))
         return Answer(HTTPStatus.BAD_GATEWAY, f"{error.message}: {error.where}")
@@ -315,7 +330,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _ask(self) -> Answer:
         if not self.path.startswith("http://"):
             return Answer(HTTPStatus.BAD_REQUEST, "this is a proxy: ask for an absolute http address")
-        return self.server.proxy.answer(view_of_header(self.headers.get("Proxy-Authorization")), self.path)
+        view, build = view_of_header(self.headers.get("Proxy-Authorization"))
+        return self.server.proxy.answer(view, self.path, build)
 
     def _send(self, answer: Answer, *, body: bool) -> None:
         if answer.path is None:

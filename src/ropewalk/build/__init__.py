@@ -1,9 +1,10 @@
 """Builds: bootstraps and Dockerfiles run in isolation, what they add is normalised, tested, recorded and tagged."""
 
 from ropewalk.build.containers import ld_cache, load_image, unload
-from ropewalk.build.executor import Made, Outcome, ParentFailed, build_recipe, check, make_image, pin_parents, run_plan
-from ropewalk.build.failure import BuildFailed
-from ropewalk.build.host import Check, checks
+from ropewalk.build.crew import DiskFull, Outcome, ParentFailed, full_disk, ready, run_plan
+from ropewalk.build.executor import Made, build_recipe, check, make_image, pin_parents
+from ropewalk.build.failure import BuildFailed, current_step, last_lines
+from ropewalk.build.host import Check, checks, jobs, memory
 from ropewalk.build.imagetest import TestFailed, TestOutcome, run_test
 from ropewalk.build.isolation import Isolation, isolation
 from ropewalk.build.normalise import normalise
@@ -12,6 +13,7 @@ from ropewalk.build.workshop import Workshop, open_workshop
 __all__ = [
     "BuildFailed",
     "Check",
+    "DiskFull",
     "Isolation",
     "Made",
     "Outcome",
@@ -22,13 +24,19 @@ __all__ = [
     "build_recipe",
     "check",
     "checks",
+    "current_step",
+    "full_disk",
     "isolation",
+    "jobs",
+    "last_lines",
     "ld_cache",
     "load_image",
     "make_image",
+    "memory",
     "normalise",
     "open_workshop",
     "pin_parents",
+    "ready",
     "run_plan",
     "run_test",
     "unload",

@@ -102,7 +102,9 @@ def base_items(scanned: Iterable[TarItem], files: Iterable[SmallFile], epoch: in
 
 
 @contextmanager
-def bootstrapped(shop: Workshop, recipe: Recipe, view: View, epoch: int, log: Path) -> Iterator[tuple[TarItem, ...]]:
+def bootstrapped(
+    shop: Workshop, recipe: Recipe, view: View, epoch: int, log: Path, *, build: str = ""
+) -> Iterator[tuple[TarItem, ...]]:
     """Bootstrap a base image's root.
 
     Args:
@@ -111,6 +113,7 @@ def bootstrapped(shop: Workshop, recipe: Recipe, view: View, epoch: int, log: Pa
         view: The archive view.
         epoch: SOURCE_DATE_EPOCH in seconds.
         log: Where mmdebstrap writes.
+        build: A word that tells this build's errors at the proxy from those of others.
 
     Yields:
         The normalised items of the image's one layer; their content is there during the ``with``.
@@ -125,7 +128,7 @@ def bootstrapped(shop: Workshop, recipe: Recipe, view: View, epoch: int, log: Pa
     place = shop.scratch("root")
     try:
         target = place / "root"
-        command = bootstrap_command(spec, view, shop.proxy.url(view.id), epoch, target)
+        command = bootstrap_command(spec, view, shop.proxy.url(view.id, build), epoch, target)
         with telling(recipe.reference, log):
             run(storage.nameless(command), log=log)
         files = base_files(spec.suites, spec.components)

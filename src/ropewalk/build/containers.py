@@ -24,12 +24,14 @@ class Stored:
     """An image in the storage.
 
     Attributes:
+        name: The name under which it was looked up.
         id: Its id: the hexadecimal digits of its config's digest.
         config: How it runs; buildah's own label is left out.
         diff_ids: Its layers, the lowest first.
         uppers: The directories with the layers' content, the top one first.
     """
 
+    name: str
     id: str
     config: ImageConfig
     diff_ids: tuple[str, ...]
@@ -54,7 +56,9 @@ def inspect(shop: Workshop, reference: str) -> Stored | None:
     uppers = (places.get("UpperDir", ""), *places.get("LowerDir", "").split(":"))
     layers = tuple(data.get("RootFS", {}).get("Layers") or ())
     config = read_config(data.get("Config") or {})
-    return Stored(data["Id"].removeprefix("sha256:"), config, layers, tuple(Path(upper) for upper in uppers if upper))
+    return Stored(
+        reference, data["Id"].removeprefix("sha256:"), config, layers, tuple(Path(upper) for upper in uppers if upper)
+    )
 
 
 def read_config(data: Mapping[str, Any]) -> ImageConfig:
@@ -85,24 +89,27 @@ def _words(value: list[str] | None) -> tuple[str, ...] | None:
 def load_image(shop: Workshop, image: Image, reference: str) -> None:
     """Put an image of our store into the storage under a full name, unless that name stands for it already.
 
+    Several builds at once take the name first (`Names.held`).
+
     Args:
         shop: The workshop.
         image: The image.
         reference: ``registry/namespace/name:tag``, as the Dockerfile or a test names it.
     """
     wanted = image.config_blob.digest.removeprefix("sha256:")
-    present = inspect(shop, reference)
-    if present is not None and present.id == wanted:
-        return
-    if inspect(shop, wanted) is not None:
-        run(storage.buildah(shop.settings, "tag", wanted, reference))
-        return
-    layout = shop.scratch("layout")
-    try:
-        shop.store.layout(image, reference, layout)
-        run(storage.copy_in(shop.settings, layout, reference))
-    finally:
-        shutil.rmtree(layout, ignore_errors=True)
+    with shop.names.loading():
+        present = inspect(shop, reference)
+        if present is not None and present.id == wanted:
+            return
+        if inspect(shop, wanted) is not None:
+            run(storage.buildah(shop.settings, "tag", wanted, reference))
+            return
+        layout = shop.scratch("layout")
+        try:
+            shop.store.layout(image, reference, layout)
+            run(storage.copy_in(shop.settings, layout, reference))
+        finally:
+            shutil.rmtree(layout, ignore_errors=True)
 
 
 def unload(shop: Workshop, reference: str) -> None:

@@ -29,8 +29,8 @@ from ropewalk.process import Command, run
 from ropewalk.recipe.dockerfile import parse
 from ropewalk.recipe.recipe import ContextFile
 
-BUILT = "localhost/ropewalk/built:now"
-"""The name of what is being built, in buildah's storage only."""
+_BUILT = "localhost/ropewalk/built"
+"""The repository of what is being built, in buildah's storage only; the tag is the build's own."""
 _CACHE = "etc/ld.so.cache"
 _FINISH = """\
 #!/bin/sh
@@ -60,6 +60,7 @@ class Order:
         final: The image in the last ``FROM``; None for ``scratch``.
         view: The archive view that apt sees.
         epoch: SOURCE_DATE_EPOCH in seconds.
+        build: A word that no other build of this process has (`Names.fresh`).
     """
 
     name: str
@@ -69,6 +70,7 @@ class Order:
     final: Image | None
     view: View
     epoch: int
+    build: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,12 +169,12 @@ def run_dockerfile(shop: Workshop, order: Order, log: Path) -> Iterator[Added]:
     """
     tree = shop.store.tree(order.final) if order.final else {}
     ending = ending_for(tree)
-    with built(shop, order, BUILT, log, ending) as stored:
+    with built(shop, order, log, ending) as stored:
         below = len(order.final.layers) if order.final else 0
         scanned = read_added_layer(stored, below)
         items = normalise(scanned, tree, order.epoch)
         if not ending and any(item.entry.path in {"sbin/ldconfig", "usr/sbin/ldconfig"} for item in items):
-            items = _with_cache(items, ld_cache(shop, BUILT), order.epoch)
+            items = _with_cache(items, ld_cache(shop, stored.name), order.epoch)
         yield Added(items, _config(stored.config, order), secrets(scanned))
 
 
@@ -193,22 +195,24 @@ def _with_cache(items: tuple[TarItem, ...], data: bytes | None, epoch: int) -> t
 
 
 @contextmanager
-def built(shop: Workshop, order: Order, name: str, log: Path, ending: Sequence[str] = ()) -> Iterator[Stored]:
+def built(shop: Workshop, order: Order, log: Path, ending: Sequence[str] = ()) -> Iterator[Stored]:
     """Run buildah on a Dockerfile.
 
     Args:
         shop: The workshop.
         order: What is to be built.
-        name: The image's name in the storage, freed when the body ends.
         log: Where buildah and the instructions write.
         ending: The last RUN; see `prepared`.
 
     Yields:
-        The image in the storage.
+        The image in the storage; its name is freed when the body ends.
     """
+    name = f"{_BUILT}:{order.build}"
     with ExitStack() as stack:
         place = shop.scratch("build")
         stack.callback(shutil.rmtree, place, ignore_errors=True)
+        stack.callback(storage.drop_cgroup, shop.settings, order.build)
+        stack.enter_context(shop.names.held({reference: image.digest for reference, image in order.parents.items()}))
         for reference, image in order.parents.items():
             load_image(shop, image, reference)
         (place / "context").mkdir()
@@ -218,7 +222,7 @@ def built(shop: Workshop, order: Order, name: str, log: Path, ending: Sequence[s
         (place / "Dockerfile").write_text(prepared(order.dockerfile, tuple(arguments), ending), encoding="utf-8")
         stack.enter_context(named(shop, name))
         with telling(order.name, log):
-            run(storage.nameless(build_command(shop, place, name, arguments, volumes)), log=log)
+            run(storage.nameless(build_command(shop, place, order.build, arguments, volumes)), log=log)
         stored = inspect(shop, name)
         if stored is None:
             raise InputError("was built but is not there", where=name, hint=f"read {log}")
@@ -226,21 +230,24 @@ def built(shop: Workshop, order: Order, name: str, log: Path, ending: Sequence[s
 
 
 def build_command(
-    shop: Workshop, place: Path, name: str, arguments: Mapping[str, str], volumes: Iterable[tuple[Path, str]]
+    shop: Workshop, place: Path, build: str, arguments: Mapping[str, str], volumes: Iterable[tuple[Path, str]]
 ) -> Command:
     """Return the buildah command.
 
     Args:
         shop: The workshop.
         place: Where ``Dockerfile`` and ``context`` are.
-        name: The image's name.
+        build: The build's word; its image and its control group are named after it.
         arguments: Build arguments.
         volumes: What RUN instructions see read-only: (path here, path there).
     """
-    options = build_options(shop.settings, shop.isolation)
+    options = (
+        *build_options(shop.settings, shop.isolation),
+        f"--cgroup-parent={storage.cgroup(shop.settings)}/{build}",
+    )
     args = (f"--build-arg={key}={value}" for key, value in arguments.items())
     mounts = (f"--volume={source}:/{target}:ro" for source, target in volumes)
-    file = ("--file", str(place / "Dockerfile"), "--tag", name, str(place / "context"))
+    file = ("--file", str(place / "Dockerfile"), "--tag", f"{_BUILT}:{build}", str(place / "context"))
     return storage.buildah(shop.settings, "bud", *options, *args, *mounts, *file)
 
 
@@ -260,7 +267,7 @@ def _lend(shop: Workshop, order: Order, place: Path) -> list[tuple[Path, str]]:
     mounts = [(lent, MOUNT)]
     found = [shop.store.read_files(image.layers, (SOURCES,)).get(SOURCES) for image in order.parents.values()]
     if any("etc/apt/apt.conf.d" in shop.store.tree(image) for image in order.parents.values()):
-        (place / "apt.conf").write_text(apt_settings(shop.proxy.url(order.view.id)), encoding="utf-8")
+        (place / "apt.conf").write_text(apt_settings(shop.proxy.url(order.view.id, order.build)), encoding="utf-8")
         mounts.append((place / "apt.conf", APT_CONF))
     narrowed = narrow_sources([data.decode() for data in found if data is not None], order.view)
     if narrowed is not None:

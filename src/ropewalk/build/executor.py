@@ -1,9 +1,6 @@
-"""Carry a plan out: make each image, test it, tag it in the store, and record what went into it.
+"""Make one image: build it on its parents, test it, tag it in the store, and record what went into it."""
 
-One image at a time. What is done is kept: a run that was stopped goes on with what is left.
-"""
-
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +12,11 @@ from ropewalk.build.dockerfile import Added, Order, run_dockerfile
 from ropewalk.build.failure import BuildFailed
 from ropewalk.build.imagetest import TestFailed, run_test
 from ropewalk.build.workshop import Workshop
-from ropewalk.errors import InputError, RopewalkError
+from ropewalk.errors import InputError
 from ropewalk.events import Event, EventKind, step
 from ropewalk.oci import Image, Platform
 from ropewalk.oci.annotations import annotations
-from ropewalk.plan import Action, Plan, PlanEntry, ancestors, edges, resolve
+from ropewalk.plan import resolve
 from ropewalk.recipe.recipe import Parent, ParentRole, Recipe
 from ropewalk.recipe.record import BuildRecord, How, LayerKind, OwnedLayer, ParentPin
 
@@ -39,27 +36,6 @@ class Made:
     layers: tuple[OwnedLayer, ...]
     epoch: int
     order: Order | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one recipe of a plan.
-
-    Attributes:
-        recipe: The recipe.
-        record: Its build record; None where it failed or was passed over.
-        error: Why there is none.
-        seconds: How long it took.
-    """
-
-    recipe: Recipe
-    record: BuildRecord | None
-    error: RopewalkError | None
-    seconds: float
-
-
-class ParentFailed(RopewalkError):
-    """An image was not tried because one that it needs failed."""
 
 
 def log_of(shop: Workshop, recipe: Recipe) -> Path:
@@ -95,10 +71,11 @@ def make_image(
     final = next((pin for pin in parents if pin.role is ParentRole.FINAL), None)
     chosen = epoch if epoch is not None else recipe.epoch or 0
     below = images[final.reference] if final else None
-    order = Order(recipe.reference, recipe.dockerfile, recipe.context, images, below, view, chosen)
+    build = shop.names.fresh()
+    order = Order(recipe.reference, recipe.dockerfile, recipe.context, images, below, view, chosen, build)
     with (
-        _archive_errors(shop),
-        step(shop.listener, recipe.reference, "build"),
+        _archive_errors(shop, build),
+        step(shop.listener, recipe.reference, "build", log=str(log)),
         run_dockerfile(shop, order, log) as added,
     ):
         inherited = _owners(shop, final, below)
@@ -111,10 +88,11 @@ def _make_base(shop: Workshop, recipe: Recipe, view: View, epoch: int | None, lo
         raise InputError("is no base recipe", where=recipe.reference, hint="give it a base.yaml")
     chosen = epoch if epoch is not None else view.newest_date(spec.suites)
     platform = Platform("linux", view.architecture)
+    build = shop.names.fresh()
     with (
-        _archive_errors(shop),
-        step(shop.listener, recipe.reference, "bootstrap"),
-        bootstrapped(shop, recipe, view, chosen, log) as items,
+        _archive_errors(shop, build),
+        step(shop.listener, recipe.reference, "bootstrap", log=str(log)),
+        bootstrapped(shop, recipe, view, chosen, log, build=build) as items,
     ):
         layer = shop.store.add_layer(items)
     history = (f"ropewalk: {recipe.reference}",)
@@ -150,15 +128,16 @@ def _assemble(
 
 
 @contextmanager
-def _archive_errors(shop: Workshop) -> Iterator[None]:
+def _archive_errors(shop: Workshop, build: str) -> Iterator[None]:
     """Tell what went wrong at the archive instead of the program that failed because of it."""
-    shop.proxy.clear_errors()
     try:
         yield
     except BuildFailed as failed:
-        for error in shop.proxy.errors[:1]:
+        for error in shop.proxy.take_errors(build)[:1]:
             raise error from failed
         raise
+    finally:
+        shop.proxy.take_errors(build)
 
 
 def _parent_image(shop: Workshop, recipe: Recipe, pin: ParentPin) -> Image:
@@ -258,64 +237,6 @@ def check(shop: Workshop, recipe: Recipe, made: Made, reference: str) -> None:
         unload(shop, reference)
         said = " | ".join(line.strip() for line in outcome.log[-3:] if line.strip()) or "it said nothing"
         raise TestFailed(f"its test failed: {said}", where=reference, hint=f"read {log}")
-
-
-def run_plan(
-    shop: Workshop,
-    plan: Plan,
-    wanted: Collection[Action],
-    view: View,
-    *,
-    keep_going: bool = False,
-    finished: Callable[[BuildRecord], None] | None = None,
-) -> tuple[Outcome, ...]:
-    """Build what a plan says, in its order.
-
-    Args:
-        shop: The workshop.
-        plan: The plan.
-        wanted: The actions to carry out: build, or build and refresh.
-        view: The archive view that apt sees.
-        keep_going: After a failure go on with what does not need the failed image; otherwise stop there.
-        finished: Is told of each image as soon as it is in the store.
-
-    Returns:
-        An outcome for each recipe that was tried or passed over because of a failure.
-    """
-    recipes = tuple(entry.recipe for entry in plan.entries)
-    links = edges(recipes)
-    failed: set[str] = set()
-    outcomes: list[Outcome] = []
-    for entry in plan.entries:
-        if entry.action not in wanted:
-            continue
-        line = entry.recipe.reference
-        broken = sorted(failed & ancestors(line, links))
-        outcome = _passed_over(entry, broken[0]) if broken else _carry_out(shop, entry, recipes, view)
-        outcomes.append(outcome)
-        if outcome.record is not None and finished is not None:
-            finished(outcome.record)
-        if outcome.error is not None:
-            failed.add(line)
-            if not keep_going:
-                break
-    return tuple(outcomes)
-
-
-def _passed_over(entry: PlanEntry, needed: str) -> Outcome:
-    error = ParentFailed(f"needs {needed}, which failed", where=entry.recipe.reference, hint=f"mend {needed} first")
-    return Outcome(entry.recipe, None, error, 0.0)
-
-
-def _carry_out(shop: Workshop, entry: PlanEntry, recipes: tuple[Recipe, ...], view: View) -> Outcome:
-    start = shop.clock()
-    try:
-        parents = pin_parents(shop, entry.recipe, recipes)
-        how = How.REBUILT if entry.action is Action.REFRESH else How.BUILT
-        record = build_recipe(shop, entry.recipe, parents, view, build=entry.build, how=how, reasons=entry.reasons)
-    except RopewalkError as error:
-        return Outcome(entry.recipe, None, error, shop.clock() - start)
-    return Outcome(entry.recipe, record, None, shop.clock() - start)
 
 
 def pin_parents(shop: Workshop, recipe: Recipe, recipes: Collection[Recipe]) -> tuple[ParentPin, ...]:

@@ -9,6 +9,7 @@ from ropewalk.errors import Exit, RopewalkError
 from ropewalk.process import CommandFailed, tail_of
 
 _TAIL = 1 << 16
+_LINES = 20
 _SHOWN = 60
 _STEP = re.compile(r"^(?:\[\d+/\d+\] )?STEP \d+/\d+: (?P<instruction>.*)$", re.MULTILINE)
 _TOOLS_OWN = ("error building", "Error: ", "error: ", "time=", "exit status", "subprocess exited", "I: ", "+ ")
@@ -37,6 +38,32 @@ def telling(name: str, log: Path) -> Iterator[None]:
     except CommandFailed as failed:
         text = tail_of(log, _TAIL).decode(errors="replace") if log.exists() else ""
         raise BuildFailed(what_failed(text) or failed.message, where=name, hint=f"read {log}") from failed
+
+
+def last_lines(log: Path, count: int = _LINES) -> tuple[str, ...]:
+    """Return the last lines of a log that say something; none where there is no log.
+
+    Args:
+        log: The file.
+        count: How many.
+    """
+    text = tail_of(log, _TAIL).decode(errors="replace") if log.exists() else ""
+    lines = (line.rpartition("\r")[2].rstrip() for line in text.split("\n"))
+    return tuple(line for line in lines if line)[-count:]
+
+
+def current_step(log: Path) -> str:
+    """Return the instruction that a running build has come to, as buildah names it; empty where none is known yet.
+
+    Args:
+        log: Where the build writes; it need not exist yet.
+    """
+    try:
+        text = tail_of(log, _TAIL).decode(errors="replace")
+    except FileNotFoundError:
+        return ""
+    found = next(iter(reversed(list(_STEP.finditer(text)))), None)
+    return found[0] if found else ""
 
 
 def what_failed(log: str) -> str:

@@ -1,5 +1,6 @@
 """What this host can and cannot do: each need tried for real, each with the fix in one line (``ropewalk doctor``)."""
 
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from ropewalk.process import Command, run
 from ropewalk.settings import Settings
 
 _GIB = 1 << 30
+_MEMORY_PER_BUILD = 2 * _GIB
 _DISK_GIB = 5
 _CAP_SYS_ADMIN = 21
 _TIMEOUT = 20.0
@@ -82,6 +84,26 @@ def checks(settings: Settings, upstream: Upstream, clock: Callable[[], float] = 
         _disk(settings),
         *_archive(upstream, clock()),
     )
+
+
+def jobs(cores: int, memory: int) -> int:
+    """Return how many images to build at once by default: at most one a core, and one for each 2 GiB of memory.
+
+    Args:
+        cores: Processors that this process may use.
+        memory: Bytes that it may use.
+    """
+    return max(1, min(cores, memory // _MEMORY_PER_BUILD))
+
+
+def memory() -> int:
+    """Return the bytes of memory that this process may use: the machine's, or less where its control group says so."""
+    here = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        limit = Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii").strip()
+    except OSError:
+        return here
+    return min(here, int(limit)) if limit.isdecimal() else here
 
 
 def _program(name: str, option: str, package: str) -> Check:

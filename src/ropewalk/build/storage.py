@@ -43,8 +43,31 @@ def run_root(settings: Settings) -> Path:
 
 
 def cgroup(settings: Settings) -> str:
-    """Return the control group below which test containers run, so that what they leave is known to be ours."""
+    """Return the control group below which all containers run, so that what they leave is known to be ours."""
     return f"/ropewalk-{_short_name(settings)}"
+
+
+def apart(settings: Settings, place: Path, name: str) -> tuple[str, ...]:
+    """Return the options of a podman that sees our images but keeps containers of its own: none clash, all go with it.
+
+    Args:
+        settings: Where the state is.
+        place: Where its containers are kept.
+        name: A short word, one test's alone.
+    """
+    mine = ("--root", str(place), "--runroot", str(run_root(settings) / name))
+    shared = ("--storage-driver", "overlay", "--storage-opt", f"overlay.imagestore={root(settings)}")
+    return (*mine, "--tmpdir", str(run_root(settings) / name / "libpod"), *shared)
+
+
+def drop_cgroup(settings: Settings, name: str) -> None:
+    """Remove the empty control groups that a build or a test leaves.
+
+    Args:
+        settings: Where the state is.
+        name: The build's word.
+    """
+    _drop_cgroups(f"{cgroup(settings)}/{name}")
 
 
 def _short_name(settings: Settings) -> str:
@@ -160,7 +183,7 @@ def _containers(settings: Settings) -> tuple[str, ...]:
 
 
 def _drop_cgroups(name: str) -> None:
-    """Remove empty control groups of tests, in every hierarchy (cgroups(7))."""
+    """Remove empty control groups, in every hierarchy (cgroups(7))."""
     mounted = Path("/sys/fs/cgroup")
     for top in (*mounted.glob(name.removeprefix("/")), *mounted.glob(f"*/{name.removeprefix('/')}")):
         for directory, _, _ in os.walk(top, topdown=False):

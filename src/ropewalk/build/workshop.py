@@ -1,4 +1,7 @@
-"""What builds work with: the state's rooms, the archive proxy, and the one lock that lets a single process build."""
+"""What builds work with: the state's rooms, the archive proxy, and the one lock that lets a single process build.
+
+Several threads of that process may build at once: each scratch directory, name and control group is one build's alone.
+"""
 
 import os
 import time
@@ -13,6 +16,7 @@ from ropewalk.archive import ArchiveProxy, Pool, Upstream, ViewBook
 from ropewalk.build import storage
 from ropewalk.build.hostpip import PipSettings, from_host, pip_files
 from ropewalk.build.isolation import Isolation, isolation
+from ropewalk.build.names import Names
 from ropewalk.events import Listener
 from ropewalk.oci.store import Store
 from ropewalk.recipe.record import RecordBook
@@ -33,6 +37,7 @@ class Workshop:
         listener: Who is told of progress.
         clock: The time in seconds since 1970.
         pip: The host's pip settings, lent to builds.
+        names: Which image each name in buildah's storage stands for, while builds use it.
     """
 
     settings: Settings
@@ -44,6 +49,7 @@ class Workshop:
     listener: Listener
     clock: Callable[[], float] = time.time
     pip: PipSettings = field(default_factory=PipSettings)
+    names: Names = field(default_factory=Names)
 
     def scratch(self, purpose: str) -> Path:
         """Make an empty directory that the next run removes if this one cannot.

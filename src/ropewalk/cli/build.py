@@ -1,5 +1,7 @@
 """``ropewalk build``: make what the plan says."""
 
+import os
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -7,13 +9,28 @@ import typer
 from ropewalk.cli.output import Format, FormatOption, print_json, print_line, print_table
 from ropewalk.cli.plan import ForceOption, SelectOption, make_plan
 from ropewalk.cli.session import DirectoriesArgument, OfflineOption, RegistryOption, Session, ViewOption
-from ropewalk.errors import Exit
+from ropewalk.errors import Exit, RopewalkError
 from ropewalk.events import step
 
 if TYPE_CHECKING:
     from ropewalk.build import Outcome
     from ropewalk.oci import RegistryClient
     from ropewalk.recipe import BuildRecord
+
+
+JobsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs", "-j", min=1, help="Images at once; by default one a processor, and one for each 2 GiB of memory."
+    ),
+]
+
+
+def default_jobs() -> int:
+    """Return how many images are built at once where nobody says."""
+    from ropewalk.build import jobs, memory
+
+    return jobs(len(os.sched_getaffinity(0)), memory())
 
 
 def build(
@@ -28,6 +45,7 @@ def build(
     keep_going: Annotated[
         bool, typer.Option("--keep-going", help="After a failure go on with what does not need the failed image.")
     ] = False,
+    jobs: JobsOption = None,
     view: ViewOption = None,
     offline: OfflineOption = False,
     registry: RegistryOption = None,
@@ -35,8 +53,9 @@ def build(
 ) -> None:
     """Build and test every recipe that needs it, in dependency order, and take the inventory of what was built.
 
-    Images go into the local store; `ropewalk publish` sends them. Exits with 1 where a build or a test failed, with 7
-    where the plan refuses a recipe.
+    Images go into the local store; `ropewalk publish` sends them. After a failure nothing new is started, what runs is
+    finished; with --keep-going only what needs the failed image is left out. Each image has a log of its own, which the
+    message of a failure names. Exits with 1 where a build or a test failed, with 7 where the plan refuses a recipe.
     """
     from ropewalk.build import run_plan
     from ropewalk.plan import Action
@@ -54,7 +73,9 @@ def build(
     outcomes: tuple[Outcome, ...] = ()
     if todo:
         with session.workshop() as shop:
-            outcomes = run_plan(shop, made, wanted, used, keep_going=keep_going, finished=lambda r: enter(session, r))
+            at_once = jobs or default_jobs()
+            done = partial(enter, session)
+            outcomes = run_plan(shop, made, wanted, used, jobs=at_once, keep_going=keep_going, finished=done)
     if output is Format.JSON:
         print_json({"view": used.id, "images": [_row(outcome) for outcome in outcomes]})
     else:
@@ -108,6 +129,7 @@ def _row(outcome: "Outcome") -> dict[str, object]:
         "seconds": round(outcome.seconds, 2),
         "error": str(outcome.error) if outcome.error else None,
         "hint": outcome.error.hint if outcome.error else None,
+        "log": str(outcome.log) if outcome.log else None,
     }
 
 
@@ -120,11 +142,21 @@ def _print(outcomes: "tuple[Outcome, ...]", recipes: int) -> None:
             outcome.record.reference if outcome.record else outcome.recipe.reference,
             "built" if outcome.record else "failed",
             f"{outcome.seconds:.1f}",
-            outcome.record.digest[7:19] if outcome.record else str(outcome.error),
+            outcome.record.digest[7:19] if outcome.record else outcome.error.message if outcome.error else "",
         )
         for outcome in outcomes
     )
     print_table(("image", "result", "seconds", "digest or error"), rows, right=("seconds",))
     for outcome in outcomes:
         if outcome.error:
-            print_line(f"{outcome.recipe.reference}: {outcome.error.hint}", "yellow")
+            _print_failure(outcome, outcome.error)
+
+
+def _print_failure(outcome: "Outcome", error: RopewalkError) -> None:
+    """Say what failed, how its log ends, and where the log is."""
+    print_line(f"{outcome.recipe.reference}: {error.message}", "red")
+    for line in outcome.tail:
+        print_line(f"  | {line}")
+    print_line(f"{outcome.recipe.reference}: {error.hint}", "yellow")
+    if outcome.tail and str(outcome.log) not in error.hint:
+        print_line(f"{outcome.recipe.reference}: its log is {outcome.log}", "yellow")

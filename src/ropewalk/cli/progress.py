@@ -1,9 +1,16 @@
-"""Shows events on standard error: a line a finished step, and on a terminal what is under way."""
+"""Shows events on standard error: a line a finished step, and on a terminal a line for each image that is under way."""
 
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
+from rich.live import Live
 from rich.markup import escape
-from rich.status import Status
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
 
 from ropewalk.cli.output import err
 from ropewalk.events import Event, EventKind
@@ -19,32 +26,76 @@ _BRIEF_SECONDS = 0.05
 """Steps that took less are not worth a line."""
 
 
+@dataclass(frozen=True, slots=True)
+class _UnderWay:
+    """A step that has started: what is shown of it, and since when (monotonic, in seconds)."""
+
+    event: Event
+    since: float
+
+
 class Progress:
-    """A listener that renders events; use it as a context manager so that the terminal is left clean."""
+    """A listener that renders events of any thread; use it as a context manager so that the terminal is left clean."""
 
     def __init__(self, *, quiet: bool) -> None:
         """Show warnings and failures only where ``quiet`` is true."""
         self._quiet = quiet
-        self._status: Status | None = None
+        self._lock = threading.Lock()
+        self._under_way: dict[tuple[str, str], _UnderWay] = {}
+        self._live: Live | None = None
+        self._spinner = Spinner("dots")
 
     def __enter__(self) -> Self:
         """Start to show."""
-        if err.is_terminal and not self._quiet:
-            self._status = err.status("")
         return self
 
     def __exit__(self, *_exception: object) -> None:
         """Leave the terminal as it was."""
-        if self._status is not None:
-            self._status.stop()
+        with self._lock:
+            self._under_way.clear()
+            self._show()
 
     def __call__(self, event: Event) -> None:
         """Render one event."""
-        words = f"{event.subject}: {event.step}"
+        key = (event.subject, event.step)
+        with self._lock:
+            if event.kind is EventKind.STARTED:
+                self._under_way[key] = _UnderWay(event, time.monotonic())
+            elif event.kind in (EventKind.FINISHED, EventKind.FAILED):
+                self._under_way.pop(key, None)
+            self._show()
+            self._print(event)
+
+    def _show(self) -> None:
+        """Keep the display up while something is under way, and only then: other output belongs to the command."""
+        if self._under_way and self._live is None and err.is_terminal and not self._quiet:
+            self._live = Live(
+                console=err,
+                get_renderable=self._table,
+                transient=True,
+                refresh_per_second=5,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )
+            self._live.start()
+        elif not self._under_way and self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def _table(self) -> Table:
+        table = Table(box=None, pad_edge=False, show_header=False, expand=True)
+        table.add_column(no_wrap=True)
+        table.add_column(no_wrap=True, overflow="ellipsis")
+        table.add_column(no_wrap=True, ratio=1, overflow="ellipsis")
+        table.add_column(no_wrap=True, justify="right")
+        now = time.monotonic()
+        for item in tuple(self._under_way.values()):
+            elapsed = f"{now - item.since:.0f} s"
+            table.add_row(self._spinner, Text(item.event.subject), Text(step_of(item.event)), elapsed)
+        return table
+
+    def _print(self, event: Event) -> None:
         if event.kind is EventKind.STARTED:
-            if self._status is not None:
-                self._status.update(escape(words))
-                self._status.start()
             return
         brief = event.kind is EventKind.FINISHED and event.seconds < _BRIEF_SECONDS
         if brief or (self._quiet and event.kind not in (EventKind.WARNING, EventKind.FAILED)):
@@ -52,4 +103,16 @@ class Progress:
         mark, colour = _MARKS[event.kind]
         detail = f" ({event.detail})" if event.detail else ""
         seconds = f"  {event.seconds:.1f} s" if event.seconds else ""
-        err.print(f"[{colour}]{mark:<8}[/]{escape(words + detail)}{seconds}")
+        err.print(f"[{colour}]{mark:<8}[/]{escape(f'{event.subject}: {event.step}{detail}')}{seconds}")
+
+
+def step_of(event: Event) -> str:
+    """Return what a started step is doing now: its name, and the instruction that its log has come to.
+
+    Args:
+        event: The started event; its detail names the log where there is one.
+    """
+    from ropewalk.build import current_step
+
+    found = current_step(Path(event.detail)) if event.step == "build" and event.detail else ""
+    return f"{event.step}: {found}" if found else event.step

@@ -5,6 +5,7 @@ Several processes may use one store: blobs appear by rename under their digest, 
 
 import hashlib
 import json
+import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -55,6 +56,7 @@ class Store:
         self._lock = self.directory / ".lock"
         self._blobs = Blobs(self.directory, self._lock)
         self._cache: dict[str, LayerIndex] = {}
+        self._guard = threading.Lock()
         self._indexes.mkdir(exist_ok=True)
         with atomic.locked(self._lock):
             if not (self.directory / "oci-layout").exists():
@@ -149,16 +151,19 @@ class Store:
         self._remember(index)
 
     def _remember(self, index: LayerIndex) -> None:
-        while len(self._cache) >= _CACHED_LAYERS:
-            del self._cache[next(iter(self._cache))]
-        self._cache[index.layer.diff_id] = index
+        with self._guard:
+            while len(self._cache) >= _CACHED_LAYERS:
+                del self._cache[next(iter(self._cache))]
+            self._cache[index.layer.diff_id] = index
 
     def _load_index(self, diff_id: str) -> LayerIndex | None:
         """Read an index; one that cannot be read counts as missing, since it can be made again."""
-        if diff_id not in self._cache:
+        known = self._cache.get(diff_id)
+        if known is None:
             with suppress(FileNotFoundError, KeyError, TypeError, ValueError):
-                self._remember(layerindex.from_bytes(self._index_path(diff_id).read_bytes()))
-        return self._cache.get(diff_id)
+                known = layerindex.from_bytes(self._index_path(diff_id).read_bytes())
+                self._remember(known)
+        return known
 
     def layer(self, diff_id: str) -> Layer | None:
         """Return the layer of a diff_id with the blob that was kept first; None if it is not here."""

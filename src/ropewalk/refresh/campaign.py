@@ -304,6 +304,7 @@ class _Campaign:
             final=final,
             view=self.view,
             epoch=rebased.image.created,
+            build=self.shop.names.fresh(),
         )
         return Made(rebased.image, rebased.layers, inputs.epoch, inputs)
 

@@ -4,6 +4,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 import pytest
@@ -142,7 +143,7 @@ def test_an_unknown_user_is_407(world: World, user: str) -> None:
 
 @pytest.mark.parametrize("header", [None, "", "Basic", "Basic !", "Bearer eDo=", "Basic /w=="])
 def test_headers_that_name_no_user(header: str | None) -> None:
-    assert view_of_header(header) == ""
+    assert view_of_header(header) == ("", "")
 
 
 def test_a_tunnel_is_refused(world: World) -> None:
@@ -190,8 +191,17 @@ def test_a_wrong_deb_from_the_mirror_reaches_the_caller(world: World) -> None:
     assert "is not what the signed index says: hello_2.10-3_all.deb" in reason
     assert [type(error) for error in world.proxy.errors] == [WrongContent]
     assert [event.kind for event in world.heard] == [EventKind.FAILED]
-    world.proxy.clear_errors()
+    assert world.proxy.take_errors("another") == ()
+    assert len(world.proxy.take_errors("")) == 1
     assert world.proxy.errors == ()
+
+
+def test_each_build_hears_of_its_own_errors(world: World) -> None:
+    (world.archive.root / "debian" / HELLO.filename).unlink()
+    for build in ("one", "two", "two"):
+        assert world.proxy.answer(world.everything.id, HELLO_URL, build).status == HTTPStatus.BAD_GATEWAY
+    assert world.proxy.url("VIEW", "one") == f"http://VIEW:one@127.0.0.1:{world.proxy.port}"
+    assert [len(world.proxy.take_errors(build)) for build in ("two", "one", "three", "two")] == [2, 1, 0, 0]
 
 
 def test_a_deb_that_the_mirror_lost_is_502(world: World) -> None:

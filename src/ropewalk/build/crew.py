@@ -1,0 +1,186 @@
+"""Carry a plan out: several images at once, each as soon as its parents are there.
+
+What is done is kept: a run that was stopped goes on with what is left.
+"""
+
+import errno
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from ropewalk.archive import View
+from ropewalk.build.executor import build_recipe, log_of, pin_parents
+from ropewalk.build.failure import last_lines
+from ropewalk.build.workshop import Workshop
+from ropewalk.errors import HostError, RopewalkError
+from ropewalk.plan import Action, Plan, PlanEntry, ancestors, edges
+from ropewalk.process import Stop
+from ropewalk.recipe.recipe import Recipe
+from ropewalk.recipe.record import BuildRecord, How
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one recipe of a plan.
+
+    Attributes:
+        recipe: The recipe.
+        record: Its build record; None where it failed or was passed over.
+        error: Why there is none.
+        seconds: How long it took.
+        log: Its log; None where nothing was tried.
+        tail: The log's last lines, where it failed.
+    """
+
+    recipe: Recipe
+    record: BuildRecord | None
+    error: RopewalkError | None
+    seconds: float
+    log: Path | None = None
+    tail: tuple[str, ...] = ()
+
+
+class ParentFailed(RopewalkError):
+    """An image was not tried because one that it needs failed."""
+
+
+def run_plan(
+    shop: Workshop,
+    plan: Plan,
+    wanted: Collection[Action],
+    view: View,
+    *,
+    jobs: int = 1,
+    keep_going: bool = False,
+    finished: Callable[[BuildRecord], None] | None = None,
+) -> tuple[Outcome, ...]:
+    """Build what a plan says, each image after those it needs.
+
+    Args:
+        shop: The workshop.
+        plan: The plan.
+        wanted: The actions to carry out: build, or build and refresh.
+        view: The archive view that apt sees.
+        jobs: How many images at once.
+        keep_going: After a failure go on with what does not need the failed image; otherwise what runs is finished and
+            nothing new is started.
+        finished: Is told of each image as soon as it is in the store, in the caller's thread.
+
+    Returns:
+        An outcome for each recipe that was tried, or passed over because one that it needs failed, in the plan's order.
+    """
+    recipes = tuple(entry.recipe for entry in plan.entries)
+    links = edges(recipes)
+    waiting = {entry.recipe.reference: entry for entry in plan.entries if entry.action in wanted}
+    outcomes: dict[str, Outcome] = {}
+    running: dict[Future[Outcome], str] = {}
+    with _threads(jobs) as start:
+        while waiting or running:
+            failed = {line for line, outcome in outcomes.items() if outcome.error is not None}
+            if keep_going or not failed:
+                busy = {*waiting, *running.values()}
+                for line in ready(tuple(waiting), busy, links)[: jobs - len(running)]:
+                    entry = waiting.pop(line)
+                    running[start(partial(_carry_out, shop, entry, recipes, view))] = line
+            if not running:
+                break
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                outcome = future.result()
+                outcomes[running.pop(future)] = outcome
+                if outcome.record is not None and finished is not None:
+                    finished(outcome.record)
+            failed = {line for line, outcome in outcomes.items() if outcome.error is not None}
+            for line in [line for line in waiting if failed & ancestors(line, links)]:
+                outcomes[line] = _passed_over(waiting.pop(line), min(failed & ancestors(line, links)))
+    return tuple(outcomes[line] for line in links if line in outcomes)
+
+
+def ready(waiting: Collection[str], busy: Collection[str], links: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """Say what can be started now, what most waits for first.
+
+    Args:
+        waiting: Lines to build that have not been started, in the plan's order.
+        busy: The same and those that are being built.
+        links: Line -> the lines it needs.
+
+    Returns:
+        Those that need nothing of ``busy``: those with the longest chain of others behind them first.
+    """
+    needs = {line: ancestors(line, links) & set(busy) for line in waiting}
+    behind = dict.fromkeys(busy, 0)
+    for line in reversed(waiting if isinstance(waiting, tuple) else tuple(waiting)):
+        for needed in links.get(line, ()):
+            if needed in behind:
+                behind[needed] = max(behind[needed], behind[line] + 1)
+    return tuple(sorted((line for line in waiting if not needs[line]), key=lambda line: -behind[line]))
+
+
+@contextmanager
+def _threads(jobs: int) -> Iterator[Callable[[Callable[[], Outcome]], "Future[Outcome]"]]:
+    """Run work in threads; when the body is left by an exception (Ctrl-C), their programs are ended."""
+    stop = Stop()
+
+    def covered(work: Callable[[], Outcome]) -> Outcome:
+        with stop.covering():
+            return work()
+
+    with ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="build") as pool:
+        try:
+            yield lambda work: pool.submit(covered, work)
+        except BaseException:
+            stop.now()
+            raise
+
+
+def _passed_over(entry: PlanEntry, needed: str) -> Outcome:
+    error = ParentFailed(f"needs {needed}, which failed", where=entry.recipe.reference, hint=f"mend {needed} first")
+    return Outcome(entry.recipe, None, error, 0.0)
+
+
+def _carry_out(shop: Workshop, entry: PlanEntry, recipes: tuple[Recipe, ...], view: View) -> Outcome:
+    start = shop.clock()
+    log = log_of(shop, entry.recipe)
+    try:
+        with full_disk(entry.recipe.reference):
+            parents = pin_parents(shop, entry.recipe, recipes)
+            how = How.REBUILT if entry.action is Action.REFRESH else How.BUILT
+            record = build_recipe(shop, entry.recipe, parents, view, build=entry.build, how=how, reasons=entry.reasons)
+    except RopewalkError as error:
+        return Outcome(entry.recipe, None, error, shop.clock() - start, log, last_lines(log))
+    return Outcome(entry.recipe, record, None, shop.clock() - start, log)
+
+
+@contextmanager
+def full_disk(where: str) -> Iterator[None]:
+    """Say in one line that the disk is full; nothing was kept half.
+
+    Args:
+        where: What was being made.
+
+    Raises:
+        HostError: A file could not be written for want of space.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise DiskFull(where) from error
+
+
+class DiskFull(HostError):
+    """The disk of the state directory, or of temporary files, is full."""
+
+    def __init__(self, where: str) -> None:
+        """Say what was being made.
+
+        Args:
+            where: What was being made.
+        """
+        hint = "free some space there, or set ROPEWALK_STATE to a larger disk; the next run goes on"
+        super().__init__("the disk is full", where=where, hint=hint)

@@ -1,0 +1,179 @@
+"""Where a test runs: namespaces of its own, a ``docker`` that is podman, and nothing of ours that it does not need.
+
+The test sees its tree and our images, both read-only. Keys, store, records and the caller's home are covered by empty
+directories in its mount namespace. That keeps accidents out; a test is a program of root all the same, and an untrusted
+one belongs on a machine of its own.
+"""
+
+import os
+import shlex
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ropewalk.build import storage
+from ropewalk.process import Command, clean_environment
+from ropewalk.settings import Settings
+
+SECONDS = 600.0
+"""How long a test may take."""
+_COVERED = ("/root", "/home", "/run/user", "/run/containers", "/run/podman")
+"""Where credentials lie, beside the state directory and $HOME."""
+_SOCKETS = ("/run/docker.sock", "/run/containerd/containerd.sock")
+_DOCKER = """\
+#!/bin/bash
+# What a test calls "docker": podman on Ropewalk's images. Nothing is pulled; all containers share the test's network.
+verb=$1
+case $verb in
+run | create) shift ;;
+build | commit | import | load | login | logout | pull | push | search)
+    echo "docker $verb: a test may not; it runs what was built" >&2
+    exit 125
+    ;;
+*) exec podman {options} "$@" ;;
+esac
+
+# -p HOST:CONTAINER: what asks for HOST in the test's network reaches CONTAINER.
+publish() {
+    local ports=${1%/tcp} host inside
+    inside=${ports##*:} host=${ports%:*}
+    host=${host##*:}
+    [ "$host" = "$inside" ] && return
+    if ! [[ $ports == *:* && $host$inside =~ ^[0-9]+$ ]]; then
+        [[ $inside =~ ^[0-9]+$ ]] && return
+        echo "docker $verb -p $1: write HOST:CONTAINER, two TCP ports" >&2
+        exit 125
+    fi
+    nft -f - <<RULES || exit 125
+add table inet ropewalk
+add chain inet ropewalk ports { type nat hook output priority -100; }
+add rule inet ropewalk ports tcp dport $host fib daddr type local redirect to :$inside
+RULES
+}
+
+given=()
+while [ $# -gt 0 ]; do
+    case $1 in
+    -p | --publish) publish "$2"; shift 2 ;;
+    --publish=*) publish "${1#*=}"; shift ;;
+    -p?*) publish "${1#-p}"; shift ;;
+    --network | --net) shift 2 ;;
+    --network=* | --net=* | -P | --publish-all) shift ;;
+    --*=* | --rm | --init | --detach | --interactive | --tty | --read-only | --privileged | --no-healthcheck | --replace)
+        given+=("$1"); shift ;;
+    -[deEiqt]*)
+        # Single letters in a row; one of them that takes a value takes the next word.
+        given+=("$1")
+        case $1 in *e) given+=("$2"); shift ;; esac
+        shift
+        ;;
+    -[a-z]?*) given+=("$1"); shift ;;
+    -*) given+=("$1" "$2"); shift 2 ;;
+    *) break ;;
+    esac
+done
+exec podman {options} "$verb" --pull=never --network=host --cgroup-parent={cgroup} "${given[@]}" "$@"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Where one test runs.
+
+    Attributes:
+        settings: Where the state is.
+        place: The test's scratch directory: its ``docker``, its home, its containers.
+        name: A short word, this test's alone.
+        directory: The recipe's directory, in which the test runs; None for any.
+        seconds: How long the test may take.
+    """
+
+    settings: Settings
+    place: Path
+    name: str
+    directory: Path | None
+    seconds: float = SECONDS
+
+
+def furnish(room: Room) -> None:
+    """Write what a test's command needs: ``docker``, the frame that hides what is not its own, and an empty home.
+
+    Args:
+        room: Where the test runs.
+    """
+    for directory in ("bin", "home", "containers"):
+        (room.place / directory).mkdir()
+    keep = storage.run_root(room.settings) / room.name / "keep"
+    keep.mkdir(parents=True)
+    options = storage.apart(room.settings, room.place / "containers", room.name)
+    cgroup = f"{storage.cgroup(room.settings)}/{room.name}"
+    docker = _DOCKER.replace("{options}", shlex.join(options)).replace("{cgroup}", cgroup)
+    (room.place / "bin" / "docker").write_text(docker, encoding="utf-8")
+    (room.place / "bin" / "docker").chmod(0o755)
+    home = Path(clean_environment(())["HOME"])
+    (room.place / "frame").write_text(frame(room, keep, covered(room, home)), encoding="utf-8")
+
+
+def room_command(room: Room, argv: tuple[str, ...]) -> Command:
+    """Return a test's command in namespaces of its own: network, processes, mounts; what it leaves ends with it.
+
+    Args:
+        room: Where the test runs; `furnish` has been there.
+        argv: The test.
+    """
+    path = f"{room.place / 'bin'}:{clean_environment(())['PATH']}"
+    mine = (("PATH", path), ("HOME", str(room.place / "home")), ("TMPDIR", "/tmp"), ("XDG_RUNTIME_DIR", ""))  # noqa: S108
+    environment = (*storage.environment(room.settings), *mine)
+    framed = ("unshare", "--net", "--", "sh", str(room.place / "frame"), *argv)
+    return Command(framed, environment, room.directory, timeout=room.seconds, contained=True)
+
+
+def covered(room: Room, home: Path) -> tuple[Path, ...]:
+    """Return the directories that a test finds empty, none below another.
+
+    Args:
+        room: Where the test runs.
+        home: The caller's home.
+    """
+    wanted = [room.settings.state.absolute(), home.absolute(), *(Path(path) for path in _COVERED)]
+    there = sorted({path.resolve() for path in wanted if path.is_dir() and path.resolve() != Path("/")})
+    return tuple(path for path in there if not any(other in path.parents for other in there))
+
+
+def frame(room: Room, keep: Path, hidden: Iterable[Path]) -> str:
+    """Return the shell script that leads into a test: network up, what is not its own covered, then the test.
+
+    Args:
+        room: Where the test runs.
+        keep: An empty directory that is not hidden, to hold mounts for a moment.
+        hidden: Directories to cover.
+    """
+    shown = dict(_shown(room, tuple(hidden)))
+    lines = ["set -e", "ip link set lo up", "echo 0 >/proc/sys/net/ipv4/ip_unprivileged_port_start"]
+    for number, path in enumerate(shown):
+        lines += [f"mkdir {keep}/{number}", f"mount --bind {shlex.quote(str(path))} {keep}/{number}"]
+    lines += [f"mount -t tmpfs -o mode=755 ropewalk {shlex.quote(str(path))}" for path in hidden]
+    for number, (path, writable) in enumerate(shown.items()):
+        place = shlex.quote(str(path))
+        lines += [f"mkdir -p {place}", f"mount --move {keep}/{number} {place}"]
+        lines += [] if writable else [f"mount -o remount,bind,ro {place}"]
+    lines += [f"[ ! -S {path} ] || mount --bind /dev/null {path}" for path in _SOCKETS]
+    lines += [f"cd {shlex.quote(str(room.directory))}"] if room.directory is not None else []
+    return "\n".join([*lines, 'exec "$@"', ""])
+
+
+def _shown(room: Room, hidden: tuple[Path, ...]) -> Iterator[tuple[Path, bool]]:
+    """Go through what a test needs of the hidden directories: path, and whether it may write there."""
+    wanted = [(room.place, True), (room.settings.containers, False)]
+    if room.directory is not None:
+        wanted.append((_tree_of(room.directory.absolute(), hidden), False))
+    for path, writable in wanted:
+        real = Path(os.path.realpath(path))
+        if any(cover in real.parents for cover in hidden):
+            yield real, writable
+
+
+def _tree_of(directory: Path, hidden: Iterable[Path]) -> Path:
+    """Return the checkout that a recipe stands in, as tests read files of their neighbours; else its own directory."""
+    above = next((path for path in (directory, *directory.parents) if (path / ".git").exists()), directory)
+    return directory if above in hidden else above
