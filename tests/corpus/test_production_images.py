@@ -1,17 +1,55 @@
 """The public production-images tree, unchanged: read as docker-pkg 4.0.4 reads it, and built where Debian alone feeds it."""
 
+import json
 import os
+import shutil
+import subprocess
 import sys
+import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kit.dockerpkg import PeerTree, ask
+from kit.missing import Debian, missing
+from ropewalk.archive import ViewBook
 from ropewalk.plan import ancestors, edges, order
 from ropewalk.recipe import Recipe, load_config, load_tree
 
 pytestmark = pytest.mark.corpus
+
+HERE = Path(__file__).parent
+BASES = HERE / "bases"
+RELEASES = ("bookworm", "trixie", "bullseye")
+FROM_DEBIAN_ALONE = (
+    "golang1.19",
+    "httpd",
+    "nodejs12-devel",
+    "nodejs12-slim",
+    "nutcracker",
+    "openjdk-11-jdk",
+    "openjdk-11-jre",
+    "openjdk-17-jdk",
+    "openjdk-17-jre",
+    "openjdk-21-jdk",
+    "openjdk-21-jre",
+    "openjdk-25-jdk",
+    "openjdk-25-jre",
+    "prometheus-apache-exporter",
+    "python3-bookworm",
+    "python3-build-bookworm",
+    "python3-build-trixie",
+    "python3-bullseye",
+    "python3-devel",
+    "python3-trixie",
+)
+ALSO = ("echoserver", "golang1.15", "golang1.24", "wmf-debci-bookworm", "wmf-debci-bullseye", "wmf-debci-trixie")
+"""Debian alone feeds these too, though nobody promised them."""
+ONE_AFTER_THE_OTHER = 278.0
+"""Seconds for the twenty by buildah alone, one after the other, all packages at hand, on a machine with two cores."""
 
 CONFIGS = (
     ("config.yaml", "images"),
@@ -73,3 +111,104 @@ def test_all_recipes_are_read_as_docker_pkg_reads_them(
         f"{config}: {len(ours)} recipes rendered alike, {len(needed)} edges of docker-pkg, "
         f"{len(unseen)} that it does not see, {foreign} foreign parents",
     )
+
+
+# --- building ---
+
+
+@dataclass(frozen=True, slots=True)
+class Works:
+    """A state directory of the tree's own, whose views and .debs outlive the run."""
+
+    state: Path
+    tree: Path
+    view: str
+
+    def run(self, *arguments: str, user: Path) -> Any:
+        """Run the command on ``config.yaml``; return what its JSON says.
+
+        Args:
+            arguments: The command.
+            user: ``XDG_CONFIG_HOME``, where docker-pkg's own file of the user would be.
+        """
+        config = ("-c", str(self.tree / "config.yaml"))
+        argv = [str(Path(sys.executable).parent / "ropewalk"), *config, *arguments, "--format", "json"]
+        variables = {**os.environ, "ROPEWALK_STATE": str(self.state), "XDG_CONFIG_HOME": str(user)}
+        done = subprocess.run(argv, check=False, stdout=subprocess.PIPE, env=variables)
+        return json.loads(done.stdout)
+
+    def build(self, *names: str, user: Path, jobs: int = 2) -> dict[str, Any]:
+        """Build some recipes and what they need; return what became of each, by name."""
+        globs = (word for name in names for word in ("--select", f"*/{name}:*"))
+        options = ("--offline", "--keep-going", "--jobs", str(jobs), "--view", self.view)
+        made = self.run("build", *options, str(BASES), str(self.tree / "images"), *globs, user=user)["images"]
+        return {image["name"]: image for image in made}
+
+
+@pytest.fixture(scope="module")
+def works(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Works:
+    state = Path(os.environ.get("ROPEWALK_STATE", ".state/ropewalk")).absolute() / "corpus"
+    for name in ("store", "records"):
+        shutil.rmtree(state / name, ignore_errors=True)
+    (state / "ropewalk.sqlite").unlink(missing_ok=True)
+    suites = tuple(word for release in RELEASES for word in ("--suite", release))
+    made = Works(state, tree, "").run("archive", "view", *suites, user=tmp_path_factory.mktemp("nothing"))
+    return Works(state, tree, made["view"])
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give every image a test by docker-pkg's own means: the user's file says what verifies an image."""
+    place = tmp_path_factory.mktemp("user")
+    verify = f"verify_command: /bin/sh\nverify_args: [{HERE / 'smoke.sh'}, '{{image}}']\n"
+    (place / "docker-pkg.yaml").write_text(verify)
+    return place
+
+
+def failures(outcomes: dict[str, Any]) -> dict[str, str]:
+    return {name: outcome["error"] for name, outcome in outcomes.items() if outcome["error"]}
+
+
+def test_what_debian_alone_feeds_is_built_and_passes(
+    works: Works, smoke: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = works.build(*FROM_DEBIAN_ALONE, user=smoke)
+    assert failures(first) == {}
+    assert set(first) == {*FROM_DEBIAN_ALONE, *RELEASES}
+    assert all(image["tested"] for image in first.values())
+
+    # Without the user's file every recipe is another one, and now all packages are at hand.
+    works.build(*RELEASES, user=tmp_path)
+    start = time.monotonic()
+    again = works.build(*FROM_DEBIAN_ALONE, user=tmp_path)
+    seconds = time.monotonic() - start
+    assert set(again) == set(FROM_DEBIAN_ALONE)
+    assert {name: image["digest"] for name, image in again.items()} == {
+        name: first[name]["digest"] for name in FROM_DEBIAN_ALONE
+    }
+    slowest = max(again.values(), key=lambda image: image["seconds"])
+    told(
+        capsys,
+        f"{len(again)} images of Debian packages built in {seconds:.0f} s with --jobs 2, the same digests both times; "
+        f"{slowest['name']} took longest, {slowest['seconds']:.0f} s; one after the other: {ONE_AFTER_THE_OTHER:.0f} s",
+    )
+    assert seconds < ONE_AFTER_THE_OTHER
+
+
+def test_what_else_debian_alone_feeds_is_built_too(works: Works, smoke: Path) -> None:
+    built = works.build(*ALSO, user=smoke)
+    assert failures(built) == {}
+    assert set(ALSO) <= set(built)
+
+
+def test_of_each_other_recipe_it_is_known_what_is_missing(
+    works: Works, tree: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = load_config(tree / "config.yaml", None)
+    recipes = load_tree([BASES, tree / "images"], config, datetime.now(UTC).date()).recipes
+    book = ViewBook(works.state / "views")
+    found = missing(recipes, Debian(book, book.load(works.view)), RELEASES)
+    assert {name for name, inputs in found.items() if not inputs} == {*FROM_DEBIAN_ALONE, *ALSO}
+    others = {name: inputs for name, inputs in found.items() if name not in FROM_DEBIAN_ALONE}
+    rows = (f"{name:36}{', '.join(inputs) or 'nothing: it is built too'}" for name, inputs in others.items())
+    told(capsys, f"{len(others)} recipes and the inputs of theirs that are missing here:", *rows)
