@@ -22,6 +22,7 @@ from ropewalk.recipe import Recipe, load_config, load_tree
 pytestmark = pytest.mark.corpus
 
 HERE = Path(__file__).parent
+PROGRAM = Path(sys.executable).parent / "ropewalk"
 BASES = HERE / "bases"
 RELEASES = ("bookworm", "trixie", "bullseye")
 FROM_DEBIAN_ALONE = (
@@ -113,6 +114,27 @@ def test_all_recipes_are_read_as_docker_pkg_reads_them(
     )
 
 
+@pytest.mark.parametrize(
+    ("config", "directory", "elsewhere"),
+    [
+        ("config.yaml", "images", {"bookworm:latest", "bullseye:latest", "trixie:latest"}),
+        ("config-istio.yaml", "istio", {"golang1.24:latest", "trixie:latest"}),
+        ("config-ml.yaml", "ml", {"amd-pytorch-common:latest"}),
+        ("config-cert-manager.yaml", "cert-manager", {"golang1.25:latest", "trixie:latest"}),
+    ],
+)
+def test_offline_a_plan_names_the_parents_that_other_trees_make(
+    tree: Path, tmp_path: Path, config: str, directory: str, elsewhere: set[str]
+) -> None:
+    argv = [PROGRAM, "-c", tree / config, "plan", "--offline", "--format", "json", tree / directory]
+    variables = {**os.environ, "ROPEWALK_STATE": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
+    done = subprocess.run(argv, check=True, stdout=subprocess.PIPE, env=variables)
+    entries = json.loads(done.stdout)["entries"]
+    assert {entry["action"] for entry in entries} == {"build"}
+    named = {parent.removeprefix("docker-registry.wikimedia.org/") for e in entries for parent in e["unresolved"]}
+    assert named == elsewhere
+
+
 # --- building ---
 
 
@@ -132,7 +154,7 @@ class Works:
             user: ``XDG_CONFIG_HOME``, where docker-pkg's own file of the user would be.
         """
         config = ("-c", str(self.tree / "config.yaml"))
-        argv = [str(Path(sys.executable).parent / "ropewalk"), *config, *arguments, "--format", "json"]
+        argv = [str(PROGRAM), *config, *arguments, "--format", "json"]
         variables = {**os.environ, "ROPEWALK_STATE": str(self.state), "XDG_CONFIG_HOME": str(user)}
         done = subprocess.run(argv, check=False, stdout=subprocess.PIPE, env=variables)
         return json.loads(done.stdout)
