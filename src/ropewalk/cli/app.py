@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from ropewalk import __version__
 from ropewalk.cli import (
+    adopt,
     affected,
     archive,
     build,
@@ -77,6 +78,7 @@ _MAKE = "Make images"
 _LOOK = "Look at images"
 _ENFORCE = "Registry, trust and nodes"
 
+app.command("adopt", rich_help_panel=_MAKE)(adopt.adopt)
 app.command("doctor", rich_help_panel=_MAKE)(doctor.doctor)
 app.add_typer(archive.app, name="archive", rich_help_panel=_MAKE)
 app.command("plan", rich_help_panel=_MAKE)(plan.plan)

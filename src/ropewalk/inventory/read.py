@@ -84,7 +84,7 @@ class PackageReader:
 
     def _read(self, layer: Layer) -> LayerFacts:
         entries = self._store.entries(layer.diff_id)
-        paths = [entry.path for entry in entries if entry.type in _FILES and _is_of_interest(entry.path)]
+        paths = [entry.path for entry in entries if entry.type in _FILES and is_of_interest(entry.path)]
         databases, releases = [], []
         for entry, data in self._store.contents(layer, paths) if paths else ():
             if entry.path in _RELEASES:
@@ -107,7 +107,8 @@ class PackageReader:
         return values.get("ID", ""), values.get("VERSION_CODENAME", "")
 
 
-def _is_of_interest(path: str) -> bool:
+def is_of_interest(path: str) -> bool:
+    """Say whether the inventory reads a file of that path: dpkg's databases and os-release."""
     return path in _RELEASES or is_database(path)
 
 
@@ -139,7 +140,7 @@ def _hidden(entries: Iterable[Entry]) -> tuple[str, ...]:
         if entry.path in _ABOVE:
             gone = entry.type not in {EntryType.DIRECTORY, EntryType.OPAQUE}
         else:
-            gone = entry.type not in {*_FILES, EntryType.OPAQUE} and _is_of_interest(entry.path)
+            gone = entry.type not in {*_FILES, EntryType.OPAQUE} and is_of_interest(entry.path)
         if gone:
             hidden.append(entry.path)
     return tuple(hidden)

@@ -6,7 +6,7 @@ Several processes may use one store: blobs appear by rename under their digest, 
 import hashlib
 import json
 import threading
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, cast
 from ropewalk import atomic
 from ropewalk.errors import InputError, TrustError
 from ropewalk.oci import imagejson, layerindex
-from ropewalk.oci.blobs import Blobs
+from ropewalk.oci.blobs import Blobs, file_digest
 from ropewalk.oci.imagejson import parse_image
 from ropewalk.oci.layer import TarItem, open_blob, read_tar, write_tar
 from ropewalk.oci.layerblob import HashingReader, LayerWriter
@@ -135,13 +135,45 @@ class Store:
             arriving.file.flush()
             with open_blob(arriving.path, media_type) as stream:
                 tar = HashingReader(stream)
-                entries = _index(cast("BinaryIO", tar))
+                entries = _index(cast("BinaryIO", tar), lambda _: None)
                 diff_id = tar.finish()
             layer = Layer(diff_id, Descriptor(media_type, digest, size))
             self._blobs.keep(arriving, digest)
         if self.layer(diff_id) is None:
             self._keep_index(LayerIndex(layer, entries))
         return layer
+
+    def note_layer(self, blob: Path, media_type: str, keep: Callable[[str], bool]) -> Layer:
+        """Index a layer without keeping it: of its contents, only those of chosen files stay, as blobs of their own.
+
+        Args:
+            blob: The blob; read with distrust.
+            media_type: Gzip or plain tar.
+            keep: Chooses files by their paths; `contents` gives these and no others.
+
+        Returns:
+            The layer: its diff_id and digest are those of what was read.
+
+        Raises:
+            LayerError: The blob is damaged, hostile, or beyond the limits.
+            InputError: The compression is not one that Ropewalk reads.
+        """
+        with open_blob(blob, media_type) as stream:
+            tar = HashingReader(stream)
+            entries = _index(cast("BinaryIO", tar), lambda path: self._blobs.put if keep(path) else None)
+            diff_id = tar.finish()
+        layer = Layer(diff_id, Descriptor(media_type, file_digest(blob), blob.stat().st_size))
+        if self.layer(diff_id) is None:
+            self._keep_index(LayerIndex(layer, entries))
+        return layer
+
+    def is_noted(self, layer: Layer, keep: Callable[[str], bool]) -> bool:
+        """Say whether `note_layer` read this very blob, and what it kept is still here."""
+        index = self._load_index(layer.diff_id)
+        if index is None or index.layer.blob.digest != layer.blob.digest:
+            return False
+        files = (entry for entry in index.entries if entry.type is EntryType.FILE and keep(entry.path))
+        return self.has(layer.blob.digest) or all(self.has(f"sha256:{entry.sha256}") for entry in files)
 
     def _index_path(self, diff_id: str) -> Path:
         return self._indexes / f"{self.blob(diff_id).name}.json"
@@ -253,6 +285,10 @@ class Store:
         files = (entry for entry in self.entries(layer.diff_id) if entry.type is EntryType.FILE)
         missing = {entry.path: entry for entry in files if entry.path in paths}
         if not missing:
+            return
+        if not self.has(layer.blob.digest):
+            # Of a layer that is only noted, the files that were kept.
+            yield from ((entry, self.read(f"sha256:{entry.sha256}")) for entry in missing.values())
             return
         with self.open_layer(layer) as stream:
             for found, content in read_tar(stream):
@@ -407,17 +443,21 @@ def _copy(blob: Path | BinaryIO, out: BinaryIO) -> tuple[str, int]:
     return f"sha256:{digest.hexdigest()}", size
 
 
-def _index(stream: BinaryIO) -> tuple[Entry, ...]:
-    """Read what a foreign layer holds."""
+def _index(stream: BinaryIO, keep: Callable[[str], Callable[[bytes], object] | None]) -> tuple[Entry, ...]:
+    """Read what a foreign layer holds; what takes a chosen file's content is given it."""
 
     def hashed() -> Iterator[Entry]:
         for entry, content in read_tar(stream):
-            yield entry if content is None else _hashed(entry, content)
+            yield entry if content is None else _hashed(entry, content, keep(entry.path))
 
     return layerindex.last_wins(hashed())
 
 
-def _hashed(entry: Entry, content: BinaryIO) -> Entry:
+def _hashed(entry: Entry, content: BinaryIO, keep: Callable[[bytes], object] | None = None) -> Entry:
+    if keep is not None:
+        data = content.read()
+        keep(data)
+        return replace(entry, sha256=hashlib.sha256(data).hexdigest())
     digest = hashlib.sha256()
     while data := content.read(CHUNK):
         digest.update(data)

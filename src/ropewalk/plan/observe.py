@@ -10,7 +10,7 @@ from ropewalk.oci.together import together
 from ropewalk.plan.graph import recipe_of
 from ropewalk.plan.known import LATEST, Known, Observed, Unverified, split_tag
 from ropewalk.recipe.recipe import Recipe
-from ropewalk.recipe.record import Attested, BuildRecord, RecordBook
+from ropewalk.recipe.record import Attested, BuildRecord, How, RecordBook
 
 if TYPE_CHECKING:
     from ropewalk.oci.client import RegistryClient
@@ -74,7 +74,7 @@ def observe(
     builds = tuple(book)
     published = {record.digest: note for record in builds if (note := book.published(record.digest)) is not None}
     records = tuple(
-        Known(record, store.has(record.digest), record.digest in published, book.seen(record.digest))
+        Known(record, _is_here(record, store), record.digest in published, book.seen(record.digest))
         for record in builds
     )
     if client is None:
@@ -106,6 +106,14 @@ def _verified(book: RecordBook, endpoint: str, publics: Sequence["PublicKeys"]) 
         for one in book.attested()
         if one.registry == endpoint and (one.record.generation, one.key) in trusted
     }
+
+
+def _is_here(record: BuildRecord, store: Store) -> bool:
+    """Say whether an image is in the store; of one that was adopted, mostly only its indexes are."""
+    if record.how is not How.ADOPTED:
+        return store.has(record.digest)
+    image = store.load(record.digest)
+    return image is not None and store.is_whole(image)
 
 
 def _age(known: Known) -> tuple[str, str, int, int]:
@@ -151,7 +159,7 @@ class _Registry:
         """Believe a tag's image if its attestation verifies and says that it is this very build."""
         record = self.verified.get((wanted.repository, tag))
         if record is not None:
-            return Known(record, here=self.store.has(digest), published=True)
+            return Known(record, here=_is_here(record, self.store), published=True)
         from ropewalk.trust import verify_image
 
         verdict = verify_image(self.client, wanted.repository, digest, self.publics)
@@ -162,7 +170,7 @@ class _Registry:
             return Unverified(wanted.repository, tag, f"its attestation is for {record.reference}")
         key = next(keys.key_id for keys in self.publics if keys.generation is verdict.generation)
         self.book.mark_attested(Attested(self.client.endpoint, tag, key, record))
-        return Known(record, here=self.store.has(digest), published=True)
+        return Known(record, here=_is_here(record, self.store), published=True)
 
 
 def _ask(wanted: _Wanted, ours: Sequence[Known], tags: Sequence[str], registry: _Registry) -> _Found:

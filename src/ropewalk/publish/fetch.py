@@ -2,6 +2,8 @@
 
 import json
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +56,39 @@ def fetch_image(
     return image
 
 
+def note_image(
+    client: RegistryClient, repository: str, digest: str, store: Store, keep: Callable[[str], bool]
+) -> Image:
+    """Read an image of the registry layer by layer, without keeping the layers.
+
+    Args:
+        client: The registry.
+        repository: The repository without the registry.
+        digest: Of the image's manifest.
+        store: Gets manifest, config, the layers' indexes and the chosen files.
+        keep: Chooses files by their paths.
+
+    Returns:
+        The image; the store knows it, but not its layers.
+
+    Raises:
+        NoSuchImage: There is no such image, or it is none.
+        NetworkError: The registry does not answer as it should.
+        TrustError: A blob is not what its digest or the config says.
+        LayerError: A layer is damaged or hostile.
+    """
+    manifest, media_type = _manifest(client, repository, digest)
+    config = client.blob(repository, _config_digest(manifest, f"{repository}@{digest}"))
+    image = parse_image(manifest, config)
+    for layer in image.layers:
+        if not store.is_noted(layer, keep):
+            with _downloaded(client, repository, layer) as path:
+                _check(layer, store.note_layer(path, layer.blob.media_type, keep), repository)
+    store.put(config, image.config_blob.media_type)
+    store.put(manifest, media_type)
+    return image
+
+
 def _manifest(client: RegistryClient, repository: str, reference: str) -> tuple[bytes, str]:
     found = client.manifest(repository, reference)
     if found is None:
@@ -82,10 +117,19 @@ def _config_digest(manifest: bytes, where: str) -> str:
 def _fetch_layer(client: RegistryClient, repository: str, layer: Layer, store: Store) -> None:
     if store.layer(layer.diff_id) is not None and store.has(layer.blob.digest):
         return
+    with _downloaded(client, repository, layer) as path:
+        _check(layer, store.add_layer_blob(path, layer.blob.media_type), repository)
+
+
+@contextmanager
+def _downloaded(client: RegistryClient, repository: str, layer: Layer) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="ropewalk-fetch-") as directory:
         path = Path(directory) / "blob"
         client.download(repository, layer.blob.digest, path)
-        got = store.add_layer_blob(path, layer.blob.media_type)
+        yield path
+
+
+def _check(layer: Layer, got: Layer, repository: str) -> None:
     if got.diff_id != layer.diff_id:
         message = f"layer {layer.blob.digest} holds {got.diff_id}, the config says {layer.diff_id}"
         raise WrongLayer(message, where=repository, hint="the image is broken or forged; ask who published it")

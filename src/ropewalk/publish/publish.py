@@ -252,6 +252,12 @@ def _age(tag: str) -> tuple[str, int] | None:
         return None
 
 
+def newest(tags: Iterable[str]) -> str:
+    """Return the newest version tag of a repository, builds (``-rN``) included; empty where there is none."""
+    ages = {tag: age for tag in tags if tag[:1].isdecimal() and (age := _age(tag)) is not None}
+    return max(ages, key=lambda tag: ages[tag], default="")
+
+
 def is_newest(tag: str, tags: Iterable[str]) -> bool:
     """Say whether no version tag in a repository is newer.
 
