@@ -26,7 +26,7 @@ from ropewalk.oci.layer import TarItem
 from ropewalk.oci.model import Entry, EntryType, Image, ImageConfig
 from ropewalk.oci.tree import Tree
 from ropewalk.process import Command, run
-from ropewalk.recipe.dockerfile import parse
+from ropewalk.recipe.dockerfile import Dockerfile, parse
 from ropewalk.recipe.recipe import ContextFile
 
 _BUILT = "localhost/ropewalk/built"
@@ -99,7 +99,8 @@ def prepared(text: str, arguments: Sequence[str], ending: Sequence[str]) -> str:
     Returns:
         The Dockerfile for buildah; the last ``USER`` stands again after the ending.
     """
-    stages = parse(text).stages
+    parsed = parse(text)
+    stages = parsed.stages
     lines = text.splitlines()
     starts = [stage.line for stage in stages[1:]] + [len(lines) + 1]
     args = [f"ARG {name}" for name in arguments]
@@ -107,10 +108,33 @@ def prepared(text: str, arguments: Sequence[str], ending: Sequence[str]) -> str:
         at = (stage.instructions[0].line if stage.instructions else following) - 1
         lines[at:at] = args
     if ending:
-        users = [instruction.value for instruction in stages[-1].instructions if instruction.keyword.upper() == "USER"]
         words = ", ".join(f'"{word}"' for word in ending)
-        lines += ["USER 0:0", f"RUN [{words}]", *(f"USER {user}" for user in users[-1:])]
+        user = standing_user(parsed)
+        lines += ["USER 0:0", f"RUN [{words}]", *([f"USER {user}"] if user else [])]
     return "\n".join(lines) + "\n"
+
+
+def standing_user(dockerfile: Dockerfile) -> str:
+    """Return the user that the final image has by its Dockerfile, also where an earlier stage says it.
+
+    Args:
+        dockerfile: The parsed Dockerfile.
+
+    Returns:
+        The value of the last ``USER`` that holds, as written; empty where the parent's user stays.
+
+    Raises:
+        InputError: An earlier stage says it by a variable, which means nothing in the last stage.
+    """
+    chain = dockerfile.standing_on()
+    found = [(stage, i) for stage in chain for i in stage.instructions if i.keyword.upper() == "USER"]
+    if not found:
+        return ""
+    stage, last = found[-1]
+    if stage is not chain[-1] and "$" in last.value:
+        hint = "write USER with the plain user in the last stage too"
+        raise InputError(f"USER {last.value} of an earlier stage is a variable", where=f"line {last.line}", hint=hint)
+    return last.value
 
 
 def ending_for(parent: Tree) -> tuple[str, ...]:
@@ -180,8 +204,7 @@ def run_dockerfile(shop: Workshop, order: Order, log: Path) -> Iterator[Added]:
 
 def _config(found: ImageConfig, order: Order) -> ImageConfig:
     """Give the image its parent's user where the Dockerfile names none: the ending ran as root."""
-    last = parse(order.dockerfile).stages[-1].instructions
-    if any(instruction.keyword.upper() == "USER" for instruction in last):
+    if standing_user(parse(order.dockerfile)):
         return found
     return replace(found, user=order.final.config.user if order.final else "")
 

@@ -83,6 +83,14 @@ class Dockerfile:
     arguments: tuple[tuple[str, str | None], ...]
     stages: tuple[Stage, ...]
 
+    def standing_on(self) -> tuple[Stage, ...]:
+        """Return the final stage, with the stages that it is made FROM before it."""
+        by_alias = {stage.alias: stage for stage in self.stages if stage.alias}
+        chain = [self.stages[-1]]
+        while (below := by_alias.get(chain[0].base.lower())) is not None and below not in chain:
+            chain.insert(0, below)
+        return tuple(chain)
+
 
 def expand(text: str, values: Mapping[str, str], depth: int = 0) -> str:
     """Put variables in: ``$X``, ``${X}``, ``${X:-default}``, ``${X:+other}``; a backslash keeps the next character.

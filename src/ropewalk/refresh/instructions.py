@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ropewalk.recipe.dockerfile import Dockerfile, Instruction, Stage
+from ropewalk.recipe.dockerfile import Dockerfile, Instruction
 
 
 class Kind(StrEnum):
@@ -88,7 +88,7 @@ def classify(dockerfile: Dockerfile) -> tuple[Step, ...]:
     """
     steps: list[Step] = []
     directory: str | None = ""
-    for stage in _standing_on(dockerfile):
+    for stage in dockerfile.standing_on():
         for instruction in stage.instructions:
             if instruction.keyword == "WORKDIR":
                 directory = _into(directory, instruction.value)
@@ -97,15 +97,6 @@ def classify(dockerfile: Dockerfile) -> tuple[Step, ...]:
             elif instruction.keyword not in _DOES_NOTHING:
                 steps.append(Step(instruction.keyword, instruction.line, Kind.UNKNOWN))
     return tuple(steps)
-
-
-def _standing_on(dockerfile: Dockerfile) -> list[Stage]:
-    """Return the final stage, with the stages that it is made FROM before it."""
-    by_alias = {stage.alias.lower(): stage for stage in dockerfile.stages if stage.alias}
-    chain = [dockerfile.stages[-1]]
-    while (below := by_alias.get(chain[0].base.lower())) is not None and below not in chain:
-        chain.insert(0, below)
-    return chain
 
 
 def _into(directory: str | None, value: str) -> str | None:
