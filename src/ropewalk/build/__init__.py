@@ -8,12 +8,14 @@ from ropewalk.build.host import Check, checks, jobs, memory
 from ropewalk.build.imagetest import TestFailed, TestOutcome, run_test
 from ropewalk.build.isolation import Isolation, isolation
 from ropewalk.build.normalise import normalise
+from ropewalk.build.prune import Freed, prune, weigh
 from ropewalk.build.workshop import Workshop, open_workshop
 
 __all__ = [
     "BuildFailed",
     "Check",
     "DiskFull",
+    "Freed",
     "Isolation",
     "Made",
     "Outcome",
@@ -36,8 +38,10 @@ __all__ = [
     "normalise",
     "open_workshop",
     "pin_parents",
+    "prune",
     "ready",
     "run_plan",
     "run_test",
     "unload",
+    "weigh",
 ]

@@ -20,6 +20,7 @@ from ropewalk.cli import (
     packages,
     plan,
     prove,
+    prune,
     publish,
     refresh,
     registry,
@@ -88,6 +89,7 @@ app.command("update", rich_help_panel=_MAKE)(update.update)
 app.command("refresh", rich_help_panel=_MAKE)(refresh.refresh)
 app.command("prove", rich_help_panel=_MAKE)(prove.prove)
 app.add_typer(tree.app, name="tree", rich_help_panel=_MAKE)
+app.command("prune", rich_help_panel=_MAKE)(prune.prune)
 app.command("images", rich_help_panel=_LOOK)(images.images)
 app.command("show", rich_help_panel=_LOOK)(show.show)
 app.command("packages", rich_help_panel=_LOOK)(packages.packages)

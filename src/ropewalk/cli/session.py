@@ -114,11 +114,12 @@ class Session:
             return here
         return remembered.config
 
-    def recipes(self, directories: list[Path] | None) -> "tuple[Recipe, ...]":
+    def recipes(self, directories: list[Path] | None, *, suffix: str = "") -> "tuple[Recipe, ...]":
         """Read the recipes below some directories and remember them as the tree that is worked on.
 
         Args:
             directories: Where to look; the remembered ones where empty.
+            suffix: Ends every version, as nightly builds have it; see `load_tree`.
 
         Returns:
             All recipes found, in the order of their directories.
@@ -134,7 +135,7 @@ class Session:
             chosen = list(remembered.directories)
         if not chosen:
             raise InputError("no directory with recipes", where="command line", hint="name one, e.g. `images`")
-        loaded = load_tree(chosen, self.config(), self.today())
+        loaded = load_tree(chosen, self.config(), self.today(), suffix=suffix)
         for warning in loaded.warnings:
             self.listener(Event(EventKind.WARNING, "recipes", warning))
         text = {"config": str(self._config_path().absolute()), "directories": [str(path) for path in chosen]}

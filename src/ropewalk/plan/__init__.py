@@ -5,6 +5,7 @@ from ropewalk.plan.graph import Edges, ancestors, descendants, edges, order, pic
 from ropewalk.plan.known import LATEST, Known, Observed, Unverified, next_build, split_tag
 from ropewalk.plan.observe import observe
 from ropewalk.plan.output import Row, to_json, tree
+from ropewalk.plan.prune import Pruning, to_prune
 from ropewalk.plan.update import check_control, renewable, to_update
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Observed",
     "Plan",
     "PlanEntry",
+    "Pruning",
     "Row",
     "Unverified",
     "ancestors",
@@ -33,6 +35,7 @@ __all__ = [
     "selected",
     "split_tag",
     "to_json",
+    "to_prune",
     "to_update",
     "tree",
 ]

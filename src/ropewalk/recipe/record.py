@@ -4,6 +4,7 @@ Plans, provenance, owners and proofs read it; nothing is ever read from labels (
 """
 
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -232,6 +233,12 @@ class RecordBook:
         """Return the record of an image; None where this state directory did not make it."""
         data = self._read(self._path(digest, "build"))
         return None if data is None else from_json(data)
+
+    def remove(self, digest: str) -> None:
+        """Forget an image; nothing happens if there is no record of it."""
+        path = self._path(digest, "build")
+        path.unlink(missing_ok=True)  # first, since this file is the record
+        shutil.rmtree(path.parent, ignore_errors=True)
 
     def __iter__(self) -> Iterator[BuildRecord]:
         """Go through all records, by line, then by build number."""
