@@ -1,13 +1,32 @@
 """The Debian archive as it was at one moment: views, the pool of .debs, and the proxy that serves them to apt."""
 
-from ropewalk.archive.index import ArchivePackage
-from ropewalk.archive.making import Receding, WrongIndex, WrongSuite
-from ropewalk.archive.pool import Pool, WrongContent
-from ropewalk.archive.proxy import ArchiveProxy
-from ropewalk.archive.release import DEBIAN_KEYRING, BadSignature, Release, parse_release, verify
-from ropewalk.archive.shelf import Damaged
-from ropewalk.archive.upstream import DEBIAN, SECURITY, ArchiveUnreachable, NotInArchive, Upstream, from_apt
-from ropewalk.archive.view import IndexFile, Pockets, SuiteView, View, ViewBook, suite_names, uri_of
+from typing import TYPE_CHECKING
+
+from ropewalk.lazy import exported
+
+if TYPE_CHECKING:
+    from ropewalk.archive.index import ArchivePackage
+    from ropewalk.archive.making import Receding, WrongIndex, WrongSuite
+    from ropewalk.archive.pool import Pool, WrongContent
+    from ropewalk.archive.proxy import ArchiveProxy
+    from ropewalk.archive.release import DEBIAN_KEYRING, BadSignature, Release, parse_release, verify
+    from ropewalk.archive.shelf import Damaged
+    from ropewalk.archive.upstream import DEBIAN, SECURITY, ArchiveUnreachable, NotInArchive, Upstream, from_apt
+    from ropewalk.archive.view import IndexFile, Pockets, SuiteView, View, ViewBook, suite_names, uri_of
+else:
+    __getattr__ = exported(
+        __name__,
+        {
+            "index": ("ArchivePackage",),
+            "making": ("Receding", "WrongIndex", "WrongSuite"),
+            "pool": ("Pool", "WrongContent"),
+            "proxy": ("ArchiveProxy",),
+            "release": ("DEBIAN_KEYRING", "BadSignature", "Release", "parse_release", "verify"),
+            "shelf": ("Damaged",),
+            "upstream": ("DEBIAN", "SECURITY", "ArchiveUnreachable", "NotInArchive", "Upstream", "from_apt"),
+            "view": ("IndexFile", "Pockets", "SuiteView", "View", "ViewBook", "suite_names", "uri_of"),
+        },
+    )
 
 __all__ = [
     "DEBIAN",

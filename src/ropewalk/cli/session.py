@@ -165,11 +165,11 @@ class Session:
         return path.parent / bundle if bundle else None
 
     def _address(self) -> str | None:
-        from ropewalk.registry import status
-
         path = self._config_path()
         if path.exists() and (endpoint := self.config().endpoint):
             return endpoint
+        from ropewalk.registry import status
+
         address = status(self.settings)
         return address.registry if address else None
 

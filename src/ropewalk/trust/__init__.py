@@ -1,36 +1,90 @@
 """Who vouches for an image: keys per generation, signatures, provenance, and their verification."""
 
-from ropewalk.trust.attest import (
-    BadAttestation,
-    adopted,
-    attestation_layer,
-    envelope,
-    open_envelope,
-    provenance,
-    record_from,
-    statement_of,
-)
-from ropewalk.trust.keys import KeysExist, KeysMissing, KeysUnreadable, PublicKeys, SigningKeys, load, new_keys, public
-from ropewalk.trust.sign import (
-    Artifact,
-    ArtifactImage,
-    attestation_tag,
-    cosign_layer,
-    cosign_manifest,
-    cosign_payload,
-    lookaside_directory,
-    lookaside_payload,
-    sign_cosign,
-    sign_openpgp,
-    signature_tag,
-)
-from ropewalk.trust.verify import (
-    Verdict,
-    artifact_layers,
-    verify_cosign,
-    verify_image,
-    verify_openpgp,
-)
+from typing import TYPE_CHECKING
+
+from ropewalk.lazy import exported
+
+if TYPE_CHECKING:
+    from ropewalk.trust.attest import (
+        BadAttestation,
+        adopted,
+        attestation_layer,
+        envelope,
+        open_envelope,
+        provenance,
+        record_from,
+        statement_of,
+    )
+    from ropewalk.trust.keys import (
+        KeysExist,
+        KeysMissing,
+        KeysUnreadable,
+        PublicKeys,
+        SigningKeys,
+        load,
+        new_keys,
+        public,
+    )
+    from ropewalk.trust.sign import (
+        Artifact,
+        ArtifactImage,
+        attestation_tag,
+        cosign_layer,
+        cosign_manifest,
+        cosign_payload,
+        lookaside_directory,
+        lookaside_payload,
+        sign_cosign,
+        sign_openpgp,
+        signature_tag,
+    )
+    from ropewalk.trust.verify import (
+        Verdict,
+        artifact_layers,
+        verify_cosign,
+        verify_image,
+        verify_openpgp,
+    )
+else:
+    __getattr__ = exported(
+        __name__,
+        {
+            "attest": (
+                "BadAttestation",
+                "adopted",
+                "attestation_layer",
+                "envelope",
+                "open_envelope",
+                "provenance",
+                "record_from",
+                "statement_of",
+            ),
+            "keys": (
+                "KeysExist",
+                "KeysMissing",
+                "KeysUnreadable",
+                "PublicKeys",
+                "SigningKeys",
+                "load",
+                "new_keys",
+                "public",
+            ),
+            "sign": (
+                "Artifact",
+                "ArtifactImage",
+                "attestation_tag",
+                "cosign_layer",
+                "cosign_manifest",
+                "cosign_payload",
+                "lookaside_directory",
+                "lookaside_payload",
+                "sign_cosign",
+                "sign_openpgp",
+                "signature_tag",
+            ),
+            "verify": ("Verdict", "artifact_layers", "verify_cosign", "verify_image", "verify_openpgp"),
+        },
+    )
 
 __all__ = [
     "Artifact",
