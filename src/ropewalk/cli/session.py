@@ -135,7 +135,8 @@ class Session:
             chosen = list(remembered.directories)
         if not chosen:
             raise InputError("no directory with recipes", where="command line", hint="name one, e.g. `images`")
-        loaded = load_tree(chosen, self.config(), self.today(), suffix=suffix)
+        cache = self.settings.state / "templates"
+        loaded = load_tree(chosen, self.config(), self.today(), suffix=suffix, cache=cache)
         for warning in loaded.warnings:
             self.listener(Event(EventKind.WARNING, "recipes", warning))
         text = {"config": str(self._config_path().absolute()), "directories": [str(path) for path in chosen]}

@@ -119,11 +119,13 @@ class Templates:
         config: The tree's configuration: what templates see.
         known: Full names to references; see `Filters`.
         warnings: Grows by what the filters warn of.
+        compiled: Where compiled templates are kept, each checked against its source; None keeps none.
     """
 
     config: TreeConfig
     known: Mapping[str, str]
     warnings: list[str] = field(default_factory=list)
+    compiled: Path | None = None
 
     def render(self, directory: Path, tree: Path) -> str:
         """Render a recipe's Dockerfile.
@@ -144,6 +146,7 @@ class Templates:
             undefined=jinja2.StrictUndefined,
             autoescape=False,
             loader=jinja2.FunctionLoader(loader.load),
+            bytecode_cache=jinja2.FileSystemBytecodeCache(str(self.compiled), "%s") if self.compiled else None,
         )
         where = directory / FILE
         filters = Filters(self.config, self.known, lambda text: self.warnings.append(f"{where}: {text}"))

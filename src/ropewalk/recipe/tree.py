@@ -7,6 +7,9 @@ from datetime import date
 from enum import StrEnum
 from pathlib import Path
 
+import jinja2
+
+from ropewalk import __version__
 from ropewalk.errors import InputError
 from ropewalk.oci import reference
 from ropewalk.recipe import base, template
@@ -171,8 +174,20 @@ def _check_twice(named: Sequence[tuple[str, Path]]) -> None:
         seen[name] = directory
 
 
+def _compiled(cache: Path) -> Path:
+    """Return where this version's compiled templates are kept; made where it is missing."""
+    directory = cache / f"{__version__}-jinja-{jinja2.__version__}"
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return directory
+
+
 def load_tree(
-    directories: Sequence[Path], config: TreeConfig, today: date | None = None, *, suffix: str = ""
+    directories: Sequence[Path],
+    config: TreeConfig,
+    today: date | None = None,
+    *,
+    suffix: str = "",
+    cache: Path | None = None,
 ) -> Loaded:
     """Read every recipe below some directories.
 
@@ -182,6 +197,7 @@ def load_tree(
         today: The day on which allowed foreign parents are judged; None allows none.
         suffix: Ends every version, as nightly builds have it (``-20260105``). A base image that ``base_images`` names by
             its version keeps it, since recipes ask for that very image.
+        cache: A directory, of nobody else's, where compiled templates are kept; None keeps none.
 
     Returns:
         The recipes by directory, and what was odd.
@@ -200,7 +216,8 @@ def load_tree(
         else:
             heads[place] = head_of(found, suffix)
     _check_twice([(heads[place].name, found.directory) for place, found in places.items()])
-    templates = Templates(config, known_names(config, tuple(heads.values())), warnings)
+    compiled = None if cache is None else _compiled(cache)
+    templates = Templates(config, known_names(config, tuple(heads.values())), warnings, compiled)
 
     def load(place: Path, found: Found) -> Recipe:
         if found.kind is Kind.BASE:
