@@ -43,16 +43,27 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, rig
         rows: Each a value a column.
         right: Heads of the columns that are aligned to the right.
     """
+    if not sys.stdout.isatty():
+        _print_plain(columns, rows, right)
+        return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in rows:
         table.add_row(*(escape(str(value)) for value in row))
-    if sys.stdout.isatty():
-        out.print(table)
-    else:
-        # A width that fits every row keeps one record a line for grep and awk.
-        Console(width=4096, highlight=False).print(table)
+    out.print(table)
+
+
+def _print_plain(columns: Sequence[str], rows: Iterable[Sequence[object]], right: Sequence[str]) -> None:
+    """Print one record a line, whatever its length, for grep and awk."""
+    lines = [tuple(columns), *(tuple(" ".join(str(value).splitlines()) for value in row) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        cells = (
+            cell.rjust(width) if name in right else cell.ljust(width)
+            for cell, width, name in zip(line, widths, columns, strict=True)
+        )
+        sys.stdout.write("  ".join(cells).rstrip() + "\n")
 
 
 def human_size(size: float) -> str:

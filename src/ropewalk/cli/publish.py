@@ -33,6 +33,7 @@ def publisher(session: Session, registry: str | None) -> "Iterator[Callable[[Bui
     from ropewalk.trust import load
 
     store, book = session.store(), session.book()
+    distributions = session.distributions()
     with session.client(offline=False, registry=registry) as client:
         if client is None:
             hint = "run `ropewalk registry up`, set ropewalk.endpoint in config.yaml, or give --registry URL"
@@ -52,6 +53,7 @@ def publisher(session: Session, registry: str | None) -> "Iterator[Callable[[Bui
                 book=book,
                 latest=True,
                 now=session.now(),
+                distributions=distributions,
                 listener=session.listener,
             )
 

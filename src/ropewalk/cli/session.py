@@ -159,6 +159,10 @@ class Session:
         with RegistryClient(address, ca_bundle=self._ca_bundle()) as client:
             yield client
 
+    def distributions(self) -> frozenset[str]:
+        """Return the distributions beside Debian whose images the config allows today; none without a config."""
+        return self.config().distributions(self.today()) if self._config_path().exists() else frozenset()
+
     def _ca_bundle(self) -> Path | None:
         """Return the config's ``ca_bundle``, relative to its file; None where it has none."""
         path = self._config_path()

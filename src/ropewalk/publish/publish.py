@@ -18,6 +18,7 @@ from ropewalk.oci.client import RegistryClient
 from ropewalk.oci.model import MANIFEST, Image, Layer
 from ropewalk.oci.reference import parse
 from ropewalk.oci.store import Store
+from ropewalk.publish.distribution import check_distribution
 from ropewalk.recipe.record import BuildRecord, Published, RecordBook
 from ropewalk.trust import (
     Artifact,
@@ -81,6 +82,7 @@ class _Job:
     client: RegistryClient
     keys: SigningKeys
     lookaside: Path
+    distributions: Collection[str]
 
     @property
     def path(self) -> str:
@@ -104,6 +106,7 @@ def publish(
     book: RecordBook,
     latest: bool,
     now: int,
+    distributions: Collection[str] = (),
     listener: Listener = silent,
 ) -> Outcome:
     """Push an image, sign and attest it, then give it its version tag and perhaps ``latest``.
@@ -118,6 +121,7 @@ def publish(
         book: Where the publishing is noted, last.
         latest: Move ``latest`` here if this is the newest version in the registry.
         now: Seconds since 1970.
+        distributions: Distributions beside Debian that the config allows.
         listener: Is told of each step.
 
     Returns:
@@ -125,13 +129,14 @@ def publish(
 
     Raises:
         TagMoved: The registry has another image under the version tag.
+        OtherDistribution: It is an image of a distribution that is not allowed; nothing was sent.
         ReadBackDiffers: The registry's manifest is not the one that was sent.
         NetworkError: The registry does not answer as it should.
         ValueError: Image, record and keys do not belong together.
     """
     if (image.digest, keys.generation) != (record.digest, record.generation):
         raise ValueError(f"{record.reference}: image, record and keys do not belong together")
-    job = _Job(image, record, store, client, keys, lookaside)
+    job = _Job(image, record, store, client, keys, lookaside, distributions)
     writes, sent = client.writes, client.bytes_sent
     with atomic.locked(lookaside.parent / "publish.lock"):
         signatures = _publish(job, listener, latest=latest)
@@ -152,6 +157,7 @@ def _publish(job: _Job, listener: Listener, *, latest: bool) -> int:
         hint = "`ropewalk adopt` reads layers without keeping them: copy the image with skopeo first"
         raise InputError("its layers are not in the store", where=subject, hint=hint)
     if not visible:
+        check_distribution(job.image, job.store, subject, job.distributions)
         with step(listener, subject, "push"):
             _push(job)
     with step(listener, subject, "sign"):

@@ -23,6 +23,7 @@ class Foreign:
         contact: Who answers for it.
         expires: The last day on which it is allowed.
         where: File and line.
+        distribution: The ``ID`` of its os-release(5), where images of it may be published too; empty for Debian's.
     """
 
     image: str
@@ -30,6 +31,7 @@ class Foreign:
     contact: str
     expires: date
     where: str
+    distribution: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,10 @@ class TreeConfig:
     variables: Mapping[str, Any] = field(default_factory=dict)
     path: Path | None = None
 
+    def distributions(self, today: date) -> frozenset[str]:
+        """Return the distributions beside Debian whose images may be published on a day."""
+        return frozenset(entry.distribution for entry in self.foreign if entry.distribution and entry.expires >= today)
+
     def full_name(self, name: str) -> str:
         """Return ``registry/namespace/name``, empty parts left out."""
         return "/".join(part for part in (self.registry, self.namespace, name) if part)
@@ -150,7 +156,9 @@ def _foreign(node: Node) -> tuple[Foreign, ...]:
     for item in node.items():
         item.fields(names)
         image, reason, contact = (item.need(name).filled() for name in ("image", "reason", "contact"))
-        found.append(Foreign(image, reason, contact, item.need("expires").day(), item.where))
+        given = item.fields().get("distribution")
+        distribution = given.filled() if given is not None else ""
+        found.append(Foreign(image, reason, contact, item.need("expires").day(), item.where, distribution))
     return tuple(found)
 
 

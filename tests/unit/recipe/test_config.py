@@ -114,3 +114,12 @@ def test_an_address_is_no_registry_name(tmp_path: Path) -> None:
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read: No such file"):
         load_config(tmp_path / "none.yaml", None)
+
+
+def test_a_distribution_is_allowed_until_its_entry_expires(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    entry = "{image: alpine, distribution: alpine, reason: r, contact: c, expires: 2026-06-30}"
+    path.write_text(f"ropewalk: {{foreign: [{entry}, {{image: x, reason: r, contact: c, expires: 2026-06-30}}]}}\n")
+    config = load_config(path, None)
+    assert config.distributions(date(2026, 6, 30)) == {"alpine"}
+    assert config.distributions(date(2026, 7, 1)) == frozenset()
