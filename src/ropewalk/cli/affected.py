@@ -14,7 +14,9 @@ def affected(
         str, typer.Argument(help="A package and versions, e.g. 'libssl3 < 3.0.17-1'.", show_default=False)
     ],
     *,
-    every: Annotated[bool, typer.Option("--all", help="Older builds too, not only each line's current image.")] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="Older builds too, not only each repository's current image.")
+    ] = False,
     output: FormatOption = Format.TEXT,
 ) -> None:
     """List the images that hold a package at these versions, and who owns it there.
@@ -24,8 +26,8 @@ def affected(
     from ropewalk.inventory import affected as affected_by
 
     session: Session = context.obj
-    current = {record.line: record.digest for record in session.book()}
-    found = [row for row in affected_by(session.engine(), relation) if every or row.digest in current.values()]
+    current = {record.digest for record in session.current().values()}
+    found = [row for row in affected_by(session.engine(), relation) if every or row.digest in current]
     fields = ("reference", "package", "version", "owner", "generation", "digest")
     if output is Format.JSON:
         print_json({"affected": [{field: getattr(row, field) for field in fields} for row in found]})

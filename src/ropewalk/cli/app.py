@@ -1,5 +1,6 @@
 """The command line as a whole: its commands, its global options, and the edge where errors become words and exit codes."""
 
+import errno
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -35,6 +36,9 @@ from ropewalk.cli import (
 from ropewalk.cli.output import err
 from ropewalk.cli.session import open_session
 from ropewalk.errors import Exit, RopewalkError
+
+_REFUSED_BY_HOST = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOSPC, errno.EDQUOT})
+"""What the system says that is no bug of ours: no right, no room."""
 
 _USAGE: Any = typer.BadParameter.__mro__[1]
 """A wrong command line: the base of what typer exports of its own copy of click."""
@@ -130,6 +134,14 @@ def run(arguments: list[str]) -> int:
         error.show()
         return int(Exit.USAGE)
     except (KeyboardInterrupt, typer.Abort):
+        result = Exit.INTERRUPTED
+    except OSError as error:
+        if error.errno not in _REFUSED_BY_HOST:
+            raise
+        where = error.filename or "the state directory"
+        err.print(f"[bold red]error:[/] {escape(f'{where}: {error.strerror}')}")
+        err.print("  give us a state directory that we may write, with room: ROPEWALK_STATE=DIR; or run as root")
+        return int(Exit.HOST)
+    if result == Exit.INTERRUPTED:
         err.print("interrupted; the next run goes on")
-        return int(Exit.INTERRUPTED)
     return int(result or 0)

@@ -76,10 +76,11 @@ def build(
             at_once = jobs or default_jobs()
             done = partial(enter, session)
             outcomes = run_plan(shop, made, wanted, used, jobs=at_once, keep_going=keep_going, finished=done)
+    session.remember(directories)
     if output is Format.JSON:
         print_json({"view": used.id, "images": [_row(outcome) for outcome in outcomes]})
     else:
-        _print(outcomes, len(made.entries))
+        _print(outcomes, len(made.entries) - len(refused))
     for entry in refused:
         print_line(f"refused  {entry.recipe.reference}: {', '.join(entry.reasons)}; {entry.hint}", "yellow")
     if any(outcome.error for outcome in outcomes):

@@ -44,15 +44,17 @@ def describe(session: Session) -> list[dict[str, Any]]:
 def images(
     context: typer.Context,
     *,
-    every: Annotated[bool, typer.Option("--all", help="Older builds too, not only each line's current image.")] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="Older builds too, not only each repository's current image.")
+    ] = False,
     output: FormatOption = Format.TEXT,
 ) -> None:
     """List the images that this state directory built."""
     session: Session = context.obj
     rows = describe(session)
-    current = {record.line: record.digest for record in session.book()}
+    current = {record.digest for record in session.current().values()}
     if not every:
-        rows = [row for row in rows if row["digest"] in current.values()]
+        rows = [row for row in rows if row["digest"] in current]
     if output is Format.JSON:
         print_json({"images": rows})
         return

@@ -2,17 +2,20 @@
 
 import typer
 
-from ropewalk.cli.output import print_line
+from ropewalk.cli.output import Format, FormatOption, print_json, print_line
 from ropewalk.cli.session import Session
 
 app = typer.Typer(no_args_is_help=True, help="The index of packages in images.")
 
 
 @app.command()
-def rebuild(context: typer.Context) -> None:
+def rebuild(context: typer.Context, output: FormatOption = Format.TEXT) -> None:
     """Make the index anew from the store and the build records."""
     from ropewalk.inventory import rebuild as rebuild_index
 
     session: Session = context.obj
     count = rebuild_index(session.engine(), session.store(), session.book())
-    print_line(f"{count} images read")
+    if output is Format.JSON:
+        print_json({"images": count})
+    else:
+        print_line(f"{count} images read")

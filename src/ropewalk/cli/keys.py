@@ -17,6 +17,7 @@ def new(
     generations: Annotated[
         list[Generation] | None, typer.Argument(help="Generations; all by default.", show_default=False)
     ] = None,
+    output: FormatOption = Format.TEXT,
 ) -> None:
     """Make a cosign key (ECDSA P-256) and an OpenPGP key for each generation. Never overwrites one.
 
@@ -28,7 +29,7 @@ def new(
     there = {key.generation for key in public(session.settings.keys)}
     for generation in generations or [generation for generation in Generation if generation not in there]:
         new_keys(session.settings.keys, generation)
-    list_keys(context, Format.TEXT)
+    list_keys(context, output)
 
 
 @app.command("list")

@@ -8,7 +8,7 @@ import typer
 
 from ropewalk.cli.output import Format, FormatOption, human_size, print_json, print_line, print_table
 from ropewalk.cli.session import RegistryOption, Session
-from ropewalk.errors import InputError
+from ropewalk.errors import InputError, NetworkError, RopewalkError
 
 if TYPE_CHECKING:
     from ropewalk.publish import Outcome
@@ -64,7 +64,11 @@ def publish(
     context: typer.Context,
     wanted: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[IMAGE]...", help="Images; every line's current one by default.", show_default=False),
+        typer.Argument(
+            metavar="[IMAGE]...",
+            help="Images; the current one of each repository of the config's registry by default.",
+            show_default=False,
+        ),
     ] = None,
     registry: RegistryOption = None,
     output: FormatOption = Format.TEXT,
@@ -77,19 +81,41 @@ def publish(
     if wanted:
         records = [session.find(name)[1] for name in wanted]
     else:
-        records = list({record.line: record for record in session.book()}.values())
+        name = session.config().registry
+        records = [one for one in session.current().values() if one.repository.partition("/")[0] == name]
+    done: list[Outcome] = []
+    failed: list[tuple[BuildRecord, RopewalkError]] = []
     with publisher(session, registry) as send:
-        outcomes = [send(record) for record in parents_first(records)]
+        for record in parents_first(records):
+            try:
+                done.append(send(record))
+            except NetworkError:
+                raise
+            except RopewalkError as error:
+                failed.append((record, error))
+    _print(done, failed, output)
+    if failed:
+        raise typer.Exit(failed[0][1].exit_code)
+
+
+def _print(done: "list[Outcome]", failed: "list[tuple[BuildRecord, RopewalkError]]", output: Format) -> None:
     if output is Format.JSON:
         fields = ("reference", "digest", "writes", "bytes")
-        print_json({"images": [{field: getattr(outcome, field) for field in fields} for outcome in outcomes]})
+        rows = [{**{field: getattr(one, field) for field in fields}, "error": None} for one in done]
+        bad = [
+            {"reference": record.reference, "digest": record.digest, "writes": 0, "bytes": 0, "error": str(error)}
+            for record, error in failed
+        ]
+        print_json({"images": [*rows, *bad]})
         return
     print_table(
         ("image", "digest", "writes", "sent"),
-        ((o.reference, o.digest[7:19], o.writes, human_size(o.bytes)) for o in outcomes),
+        ((one.reference, one.digest[7:19], one.writes, human_size(one.bytes)) for one in done),
         right=("writes", "sent"),
     )
-    print_line(f"{len(outcomes)} published, {sum(o.writes for o in outcomes)} writes")
+    print_line(f"{len(done)} published, {sum(one.writes for one in done)} writes")
+    for _, error in failed:
+        print_line(f"not published: {error}; {error.hint}", "yellow")
 
 
 def parents_first(records: "list[BuildRecord]") -> "list[BuildRecord]":

@@ -57,12 +57,10 @@ def refresh(
 
 
 def _print_plan(rows: "tuple[RefreshRow, ...]", view: str, output: Format) -> None:
-    fields = ("name", "from", "how", "reason")
-    table = [{"name": row.name, "from": row.old, "how": row.how, "reason": row.reason} for row in rows]
     if output is Format.JSON:
-        print_json({"view": view, "images": table})
+        print_json({"view": view, "images": [_row(row) for row in rows]})
     else:
-        print_table(fields, ([row[field] for field in fields] for row in table))
+        print_table(("image", "from", "how", "reason"), ((row.name, row.old, row.how, row.reason) for row in rows))
 
 
 def _print(report: "RefreshReport", output: Format) -> None:

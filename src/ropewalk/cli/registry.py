@@ -55,6 +55,9 @@ def status(context: typer.Context, output: FormatOption = Format.TEXT) -> None:
     session: Session = context.obj
     address = registry_status(session.settings)
     if address is None:
-        print_line("not up; start it with `ropewalk registry up`")
+        if output is Format.JSON:
+            print_json({"registry": None, "lookaside": None})
+        else:
+            print_line("not up; start it with `ropewalk registry up`")
         raise typer.Exit(Exit.FAILED)
     _print(address, output)

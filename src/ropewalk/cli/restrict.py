@@ -2,12 +2,14 @@
 
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
-from ropewalk.cli.output import print_line
+from ropewalk.cli.output import Format, FormatOption, print_json, print_line
 from ropewalk.cli.session import Session
 from ropewalk.errors import InputError
+from ropewalk.events import Event, EventKind
 
 app = typer.Typer(no_args_is_help=True, help="Realms: what may run where, and the files that enforce it.")
 render = typer.Typer(no_args_is_help=True, help="Write the files that enforce a realm.")
@@ -34,6 +36,7 @@ def node(
     lookaside: Annotated[
         str | None, typer.Option("--lookaside", metavar="URL", help="Where nodes read OpenPGP signatures.")
     ] = None,
+    output: FormatOption = Format.TEXT,
 ) -> None:
     """Write policy.json, registries.conf, registries.d and nftables rules for a node of a realm.
 
@@ -51,6 +54,9 @@ def node(
     if endpoint is None:
         hint = "give --registry URL, or start one with `ropewalk registry up`"
         raise InputError("no registry is known", where="restrict render node", hint=hint)
+    if registry is None and (urlsplit(endpoint).hostname or "").startswith(("127.", "localhost", "::1")):
+        warning = f"{endpoint} is this machine's loopback: another node cannot reach it; give --registry URL"
+        session.listener(Event(EventKind.WARNING, "restrict", warning))
     chosen = load_policy(policy).realm(realm)
     files = render_node(
         chosen,
@@ -61,6 +67,9 @@ def node(
         keys=public(chosen.keys or session.settings.keys),
         today=session.today(),
     )
-    write_node(files, out)
+    written = [str(path) for path in write_node(files, out)]
+    if output is Format.JSON:
+        print_json({"files": [str(out / file.path) for file in files], "written": written})
+        return
     for file in files:
         print_line(str(out / file.path))

@@ -37,6 +37,8 @@ RegistryOption = Annotated[
     str | None, typer.Option("--registry", metavar="URL", help="Address of the registry, for this run.")
 ]
 
+_TREE = "tree.json"
+
 
 @dataclass(frozen=True, slots=True)
 class Session:
@@ -115,7 +117,7 @@ class Session:
         return remembered.config
 
     def recipes(self, directories: list[Path] | None, *, suffix: str = "") -> "tuple[Recipe, ...]":
-        """Read the recipes below some directories and remember them as the tree that is worked on.
+        """Read the recipes below some directories.
 
         Args:
             directories: Where to look; the remembered ones where empty.
@@ -129,19 +131,35 @@ class Session:
         """
         from ropewalk.recipe import load_tree
 
-        chosen = [path.absolute() for path in directories or []]
-        remembered = _remembered(self.settings)
-        if not chosen and remembered:
-            chosen = list(remembered.directories)
-        if not chosen:
-            raise InputError("no directory with recipes", where="command line", hint="name one, e.g. `images`")
         cache = self.settings.state / "templates"
-        loaded = load_tree(chosen, self.config(), self.today(), suffix=suffix, cache=cache)
+        loaded = load_tree(self._directories(directories), self.config(), self.today(), suffix=suffix, cache=cache)
         for warning in loaded.warnings:
             self.listener(Event(EventKind.WARNING, "recipes", warning))
-        text = {"config": str(self._config_path().absolute()), "directories": [str(path) for path in chosen]}
-        atomic.write_text(self.settings.state / "tree.json", json.dumps(text))
         return loaded.recipes
+
+    def _directories(self, named: list[Path] | None) -> list[Path]:
+        remembered = _remembered(self.settings)
+        if named:
+            return [path.absolute() for path in named]
+        if remembered is None:
+            raise InputError("no directory with recipes", where="command line", hint="name one, e.g. `images`")
+        return list(remembered.directories)
+
+    def remember(self, directories: list[Path] | None) -> None:
+        """Keep the tree of a build, for later commands that name none.
+
+        Args:
+            directories: As given to the build; nothing changes where it named none.
+        """
+        if directories:
+            places = [str(path) for path in self._directories(directories)]
+            text = json.dumps({"config": str(self._config_path().absolute()), "directories": places})
+            atomic.write_text(self.settings.state / _TREE, text)
+
+    def current(self) -> "dict[str, BuildRecord]":
+        """Return the newest build of each repository; older lines of it are superseded."""
+        newest = sorted(self.book(), key=lambda record: (record.made, record.build))
+        return {record.repository: record for record in newest}
 
     @contextmanager
     def client(self, *, offline: bool, registry: str | None) -> "Iterator[RegistryClient | None]":
@@ -223,18 +241,21 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class _Tree:
-    """The tree of the last command that named one."""
+    """The tree of the last build."""
 
     config: Path
     directories: tuple[Path, ...]
 
 
 def _remembered(settings: Settings) -> _Tree | None:
+    path = settings.state / _TREE
     try:
-        data = json.loads((settings.state / "tree.json").read_bytes())
+        data = json.loads(path.read_bytes())
+        return _Tree(Path(data["config"]), tuple(Path(place) for place in data["directories"]))
     except FileNotFoundError:
         return None
-    return _Tree(Path(data["config"]), tuple(Path(path) for path in data["directories"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError("is damaged", where=str(path), hint="delete it, and name the directories once") from error
 
 
 def _user_config() -> Path:

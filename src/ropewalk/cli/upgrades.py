@@ -15,15 +15,15 @@ def upgrades(
     security: Annotated[bool, typer.Option("--security", help="Security updates only.")] = False,
     output: FormatOption = Format.TEXT,
 ) -> None:
-    """List, for each line's current image, the packages that have a newer version in the view."""
+    """List, for each repository's current image, the packages that have a newer version in the view."""
     from ropewalk.inventory import upgrades as upgrades_of
 
     session: Session = context.obj
     chosen = session.view(view)
-    current = {record.line: record.digest for record in session.book()}
+    current = {record.digest for record in session.current().values()}
     found = [
         row
-        for row in upgrades_of(session.engine(), session.views().packages(chosen), set(current.values()))
+        for row in upgrades_of(session.engine(), session.views().packages(chosen), current)
         if row.security or not security
     ]
     fields = ("reference", "package", "installed", "candidate", "source", "owner", "security")

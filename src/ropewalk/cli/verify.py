@@ -1,5 +1,6 @@
 """``ropewalk verify``: is an image in the registry signed and attested by us?"""
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -15,7 +16,7 @@ def verify(
     registry: RegistryOption = None,
     output: FormatOption = Format.TEXT,
 ) -> None:
-    """Check the signature and the provenance that the registry holds for an image, with our public keys.
+    """Check signature, provenance and version tag that the registry holds for an image, with our public keys.
 
     Exits with 7 where it is not one of ours.
     """
@@ -29,6 +30,10 @@ def verify(
                 "no registry is known", where="verify", hint="run `ropewalk registry up` or give --registry URL"
             )
         verdict = verify_image(client, record.repository, record.digest, public(session.settings.keys))
+        tagged = client.digest_of(record.repository.partition("/")[2], record.tag)
+    if verdict.ok and tagged != record.digest:
+        reason = "its tag is not in the registry" if tagged is None else f"the registry's tag stands on {tagged}"
+        verdict = replace(verdict, ok=False, reason=reason)
     if output is Format.JSON:
         print_json(
             {

@@ -10,7 +10,10 @@ import pytest
 from kit.street import SERVICES, TREE
 from ropewalk.cli.app import app, run
 from ropewalk.cli.output import human_size
+from ropewalk.cli.session import Session
 from ropewalk.errors import Exit
+from ropewalk.events import silent
+from ropewalk.settings import Settings
 
 CONFIG = ("-c", str(TREE / "config.yaml"))
 
@@ -84,11 +87,29 @@ def test_select_takes_parents_along(capsys: pytest.CaptureFixture[str]) -> None:
     assert names == ["bookworm", "gcc", "hello"]
 
 
-def test_the_tree_is_remembered(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_build_remembers_its_tree_and_a_plan_does_not(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run([*CONFIG, "-q", "plan", "--offline", str(TREE)]) == Exit.OK
-    first = capsys.readouterr().out
+    assert run(["-q", "plan", "--offline"]) == Exit.INPUT
+    Session(Settings(state), TREE / "config.yaml", silent).remember([TREE])
+    capsys.readouterr()
     assert run(["-q", "plan", "--offline"]) == Exit.OK
-    assert capsys.readouterr().out == first
+    assert "bookworm" in capsys.readouterr().out
+
+
+def test_a_damaged_state_is_told_in_one_line(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    state.mkdir()
+    (state / "tree.json").write_text("{")
+    assert run(["plan", "--offline"]) == Exit.INPUT
+    assert "tree.json: is damaged" in capsys.readouterr().err.replace("\n", "")
+
+
+def test_a_state_that_cannot_be_written_is_told_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("ROPEWALK_STATE", str(tmp_path / "file" / "state"))
+    assert run([*CONFIG, "packages", "nginx"]) == Exit.HOST
+    assert "Not a directory" in capsys.readouterr().err
 
 
 def test_render_prints_what_buildah_reads(capsys: pytest.CaptureFixture[str]) -> None:
