@@ -54,9 +54,8 @@ def node(
     if endpoint is None:
         hint = "give --registry URL, or start one with `ropewalk registry up`"
         raise InputError("no registry is known", where="restrict render node", hint=hint)
-    if registry is None and (urlsplit(endpoint).hostname or "").startswith(("127.", "localhost", "::1")):
-        warning = f"{endpoint} is this machine's loopback: another node cannot reach it; give --registry URL"
-        session.listener(Event(EventKind.WARNING, "restrict", warning))
+    if registry is None:
+        _warn_of_loopback(session, endpoint)
     chosen = load_policy(policy).realm(realm)
     files = render_node(
         chosen,
@@ -73,3 +72,9 @@ def node(
         return
     for file in files:
         print_line(str(out / file.path))
+
+
+def _warn_of_loopback(session: Session, endpoint: str) -> None:
+    if (urlsplit(endpoint).hostname or "").startswith(("127.", "localhost", "::1")):
+        warning = f"{endpoint} is this machine's loopback: another node cannot reach it; give --registry URL"
+        session.listener(Event(EventKind.WARNING, "restrict", warning))
