@@ -132,6 +132,39 @@ def test_packages_are_known_with_their_owners_without_keeping_layers(here: Comma
     assert not any(store.layer(layer["diff_id"]) for layer in facts["layers"])
 
 
+def test_show_tells_what_is_known(here: Command) -> None:
+    facts = here.ask("show", "app")
+    assert (facts["why"], facts["own_packages"], facts["config"]["cmd"]) == (
+        ["adopted as the registry had it"],
+        1,
+        ["/hello"],
+    )
+    assert [(layer["owner"], layer["packages"]) for layer in facts["layers"]] == [("tiny", 2), ("app", 1)]
+    assert [parent["reference"] for parent in facts["parents"]] == [f"{NAME}/tiny:latest"]
+    text = here.run("show", "app").stdout
+    assert "cmd           /hello" in text
+    assert "curl" in text
+
+
+def test_images_that_only_the_registry_has_are_shown_and_compared(
+    here: Command, live: LiveRegistry, tmp_path: Path
+) -> None:
+    there = Command(tmp_path / "state", here.config)
+    where = ("--registry", live.endpoint)
+    stranger = there.ask("show", f"{NAME}/app:1.0-1", *where)
+    assert (stranger["packages"], "how" in stranger) == (3, False)
+    shutil.copytree(here.state / "keys", there.state / "keys")
+    facts = there.ask("diff", f"{NAME}/tiny:20250101", f"{NAME}/app:1.0-1", *where)
+    assert [(one["name"], one["change"], one["owner"]) for one in facts["packages"]] == [("curl", "added", "app")]
+    assert [(one["path"], one["change"], one["old"], one["new"]) for one in facts["files"]] == [
+        ("hello", "added", "", "app"),
+        ("var/lib/dpkg/status", "changed", "tiny", "app"),
+    ]
+    assert facts["config"] == []
+    text = there.run("diff", f"{NAME}/tiny:20250101", f"{NAME}/app:1.0-1", *where).stdout
+    assert "+ curl:amd64 7.88  (app)" in text
+
+
 def test_a_signature_of_each_kind_is_there(here: Command, live: LiveRegistry) -> None:
     for name in ("tiny", "app", "stone"):
         done = here.run("verify", here.ask("show", name)["reference"], "--registry", live.endpoint)

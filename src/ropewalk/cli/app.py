@@ -14,6 +14,7 @@ from ropewalk.cli import (
     affected,
     archive,
     build,
+    diff,
     doctor,
     images,
     inventory,
@@ -96,6 +97,7 @@ app.add_typer(tree.app, name="tree", rich_help_panel=_MAKE)
 app.command("prune", rich_help_panel=_MAKE)(prune.prune)
 app.command("images", rich_help_panel=_LOOK)(images.images)
 app.command("show", rich_help_panel=_LOOK)(show.show)
+app.command("diff", rich_help_panel=_LOOK)(diff.diff)
 app.command("packages", rich_help_panel=_LOOK)(packages.packages)
 app.command("upgrades", rich_help_panel=_LOOK)(upgrades.upgrades)
 app.command("affected", rich_help_panel=_LOOK)(affected.affected)

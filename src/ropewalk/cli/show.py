@@ -1,53 +1,75 @@
-"""``ropewalk show``: one image: what it is, what it was made of, what is in it."""
+"""``ropewalk show``: one image: what it is, what it was made of and why, what is in it."""
 
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ropewalk.cli.look import Sight, look
 from ropewalk.cli.output import Format, FormatOption, human_size, print_json, print_line, print_table
-from ropewalk.cli.session import Session, when
+from ropewalk.cli.session import RegistryOption, Session, when
+
+if TYPE_CHECKING:
+    from ropewalk.inventory import InstalledPackage
+    from ropewalk.recipe import BuildRecord
+
+_FIRST = ("reference", "digest", "platform", "size")
+_RECORDED = ("generation", "how", "why", "made", "view", "epoch", "recipe", "tested", "published", "proven")
+_CONFIG = ("user", "working_dir", "entrypoint", "cmd", "exposed_ports", "volumes", "stop_signal")
 
 
 def show(
     context: typer.Context,
-    image: Annotated[str, typer.Argument(help="A name, name:version or digest.", show_default=False)],
+    image: Annotated[str, typer.Argument(help="A name, name:version, reference or digest.", show_default=False)],
+    registry: RegistryOption = None,
     output: FormatOption = Format.TEXT,
 ) -> None:
-    """Show an image: inputs, parents, layers with owners, packages, whether it is published and proven."""
+    """Show an image: inputs and why it was made, parents, layers with owners, own packages, configuration, labels.
+
+    An image that is not in the store is read from the registry, layer by layer; what it was made of is shown where its
+    statement verifies. `ropewalk packages` lists every package.
+    """
     session: Session = context.obj
-    facts = _facts(session, image)
+    sight = look(session, image, registry)
+    facts = _facts(session, sight)
     if output is Format.JSON:
         print_json(facts)
         return
-    for name in ("reference", "digest", "platform", "generation", "how", "made", "view", "epoch", "recipe", "tested"):
-        print_line(f"{name:<11}{facts[name]}")
-    print_line(f"{'published':<11}{facts['published'] or 'no'}")
-    print_line(f"{'proven':<11}{facts['proven'] or 'no'}")
-    print_line(f"{'packages':<11}{facts['packages']}, {facts['own_packages']} of its own")
-    for parent in facts["parents"]:
-        print_line(f"{'parent':<11}{parent['reference']} ({parent['role']}) {parent['digest']}")
-    print_line("")
-    print_table(
-        ("layer", "size", "owner", "kind"),
-        ((x["diff_id"][7:19], human_size(x["size"]), x["owner"], x["kind"]) for x in facts["layers"]),
-        right=("size",),
-    )
+    _print(facts)
 
 
-def _facts(session: Session, wanted: str) -> dict[str, Any]:
-    from ropewalk.inventory import packages
+def _facts(session: Session, sight: Sight) -> dict[str, Any]:
+    image, record = sight.image, sight.record
+    packages = sight.packages(session)
+    own = [package for package in packages if record is not None and package.owner == record.name]
+    facts: dict[str, Any] = {
+        "reference": sight.name,
+        "digest": image.digest,
+        "platform": str(image.platform),
+        "size": image.size,
+    }
+    facts |= _recorded(session, record) if record is not None else {}
+    facts |= {
+        "packages": len(packages),
+        "own_packages": len(own),
+        "package_list": [_package(package) for package in packages],
+        "layers": _layers(sight, packages),
+        "config": {name: getattr(image.config, name) for name in _CONFIG},
+        "env": dict(image.config.env),
+        "labels": dict(image.config.labels),
+        "annotations": dict(image.annotations),
+    }
+    return facts
 
-    image, record = session.find(wanted)
+
+def _recorded(session: Session, record: "BuildRecord") -> dict[str, Any]:
     book = session.book()
     published, proof = book.published(record.digest), book.proof(record.digest)
-    rows = packages(session.engine(), record.digest)
-    sizes = {layer.diff_id: layer.blob.size for layer in image.layers}
     return {
-        "reference": record.reference,
-        "digest": record.digest,
-        "platform": record.platform,
+        "name": record.name,
         "generation": record.generation,
         "how": record.how,
+        "why": list(record.reasons),
         "made": when(record.made),
         "view": record.view,
         "epoch": record.epoch,
@@ -55,10 +77,55 @@ def _facts(session: Session, wanted: str) -> dict[str, Any]:
         "tested": record.tested,
         "published": f"{when(published.at)}, {published.registry}" if published else None,
         "proven": (f"{'equal' if proof.equal else 'differs'}, {when(proof.at)}") if proof else None,
-        "packages": len(rows),
-        "own_packages": sum(row.owner == record.name for row in rows),
         "parents": [{"reference": p.reference, "digest": p.digest, "role": p.role} for p in record.parents],
-        "layers": [
-            {"diff_id": x.diff_id, "size": sizes[x.diff_id], "owner": x.owner, "kind": x.kind} for x in record.layers
-        ],
+        "rebased_from": record.rebased_from or None,
     }
+
+
+def _package(package: "InstalledPackage") -> dict[str, str]:
+    return {
+        "name": package.name,
+        "version": package.version,
+        "architecture": package.architecture,
+        "source": package.source,
+        "owner": package.owner,
+    }
+
+
+def _layers(sight: Sight, packages: "Sequence[InstalledPackage]") -> list[dict[str, Any]]:
+    return [
+        {
+            "diff_id": layer.diff_id,
+            "digest": layer.blob.digest,
+            "size": layer.blob.size,
+            "owner": owned.owner,
+            "kind": owned.kind,
+            "packages": sum(package.diff_id == layer.diff_id for package in packages),
+        }
+        for layer, owned in zip(sight.image.layers, sight.layers, strict=True)
+    ]
+
+
+def _print(facts: dict[str, Any]) -> None:
+    told = {**facts, "size": human_size(facts["size"]), "why": "; ".join(facts.get("why", ())) or "not known"}
+    for name in (*_FIRST, *(name for name in _RECORDED if name in facts)):
+        print_line(f"{name:<11}{'no' if told[name] in (None, False) else told[name]}")
+    print_line(f"{'packages':<11}{facts['packages']}, {facts['own_packages']} of its own")
+    for parent in facts.get("parents", ()):
+        print_line(f"{'parent':<11}{parent['reference']} ({parent['role']}) {parent['digest']}")
+    for name, value in facts["config"].items():
+        if value:
+            print_line(f"{name:<14}{value if isinstance(value, str) else ' '.join(value)}")
+    for title in ("env", "labels", "annotations"):
+        for name, value in facts[title].items():
+            print_line(f"{title.removesuffix('s'):<11}{name}={value}")
+    print_line("")
+    print_table(
+        ("layer", "size", "owner", "kind", "packages"),
+        ((x["diff_id"][7:19], human_size(x["size"]), x["owner"], x["kind"], x["packages"]) for x in facts["layers"]),
+        right=("size", "packages"),
+    )
+    own = [one for one in facts["package_list"] if one["owner"] == facts.get("name")]
+    if own:
+        print_line("")
+        print_table(("own package", "version"), ((one["name"], one["version"]) for one in own))
