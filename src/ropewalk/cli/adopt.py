@@ -1,6 +1,5 @@
 """``ropewalk adopt``: take over images that others published."""
 
-from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,14 +7,13 @@ import typer
 
 from ropewalk.cli.output import Format, FormatOption, print_json, print_line, print_table
 from ropewalk.cli.session import DirectoriesArgument, RegistryOption, Session
-from ropewalk.errors import Exit, InputError, NetworkError, RopewalkError
-from ropewalk.events import step
+from ropewalk.errors import Exit, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ropewalk.oci import RegistryClient
-    from ropewalk.publish import Candidate
+    from ropewalk.publish import Adopter, Candidate
     from ropewalk.recipe import Recipe
 
 
@@ -51,55 +49,28 @@ def adopt(
         surveyor = Surveyor(client, session.book(), public(session.settings.keys))
         found = surveyor.survey(recipes, bases)
         chosen = [one for one in found if not select or any(fnmatchcase(one.reference, glob) for glob in select)]
-        rows = [_take(session, client, one, recipes) for one in chosen] if apply else chosen
+        rows = list(map(_adopter(session, client, recipes).take, chosen)) if apply else chosen
     _print(rows, output, applied=apply)
     if any(row.state is State.REFUSED for row in rows):
         raise typer.Exit(Exit.REFUSED)
 
 
-def _take(session: Session, client: "RegistryClient", one: "Candidate", recipes: "Sequence[Recipe]") -> "Candidate":
-    """Take one image over; what is wrong with it is told in its row, and the others go on."""
-    from ropewalk.publish import State
+def _adopter(session: Session, client: "RegistryClient", recipes: "tuple[Recipe, ...]") -> "Adopter":
+    from ropewalk.publish import Adopter
 
-    if one.state is not State.ADOPT:
-        return one
-    try:
-        with step(session.listener, one.reference, "adopt"):
-            _adopt(session, client, one, recipes)
-    except NetworkError:
-        raise
-    except RopewalkError as error:
-        return replace(one, state=State.REFUSED, reason=f"{error}; {error.hint}")
-    return replace(one, state=State.ADOPTED, reason="")
-
-
-def _adopt(session: Session, client: "RegistryClient", one: "Candidate", recipes: "Sequence[Recipe]") -> None:
-    from ropewalk.inventory import PackageReader, ingest
-    from ropewalk.publish import note, publish
-    from ropewalk.trust import load
-
-    keys = load(session.settings.keys, one.generation)
-    store, book = session.store(), session.book()
     newest = session.views().newest()
-    view = newest.id if newest else ""
-    image, record = note(one, recipes, store=store, client=client, book=book, view=view, now=session.now())
-    reader = PackageReader(store)
-    packages, codename = reader.packages(image, record.layers), reader.release(image)[1]
-    book.save(record)
-    publish(
-        image,
-        record,
-        store=store,
+    return Adopter(
         client=client,
-        keys=keys,
+        store=session.store(),
+        book=session.book(),
+        engine=session.engine(),
+        keys=session.settings.keys,
         lookaside=session.settings.registry / "lookaside",
-        book=book,
-        latest=False,
-        now=session.now(),
+        recipes=recipes,
+        view=newest.id if newest else "",
+        clock=session.now,
         listener=session.listener,
     )
-    store.tag(record.reference, record.digest)
-    ingest(session.engine(), image, record, packages, codename)
 
 
 def _print(rows: "Sequence[Candidate]", output: Format, *, applied: bool) -> None:

@@ -70,19 +70,32 @@ def _print(facts: dict[str, Any], *, shown: int) -> None:
     for side in ("old", "new"):
         one = facts[side]
         print_line(f"{side}  {one['reference']}  {one['digest'][7:19]}  {human_size(one['size'])}")
-    print_line(f"\npackages: {len(facts['packages'])} differ", "bold")
-    for one in facts["packages"]:
-        versions = " -> ".join(version for version in (one["old"], one["new"]) if version)
-        print_line(f"{_SIGNS[one['change']]} {one['name']}:{one['architecture']} {versions}{_owner(one['owner'])}")
-    print_line(f"\nfiles: {len(facts['files'])} differ", "bold")
-    for one in facts["files"][:shown]:
-        what = f": {one['what']}" if one["change"] == "changed" else ""
-        print_line(f"{_SIGNS[one['change']]} {one['path']}{what}{_owner(one['new'] or one['old'])}")
-    if len(facts["files"]) > shown:
-        print_line(f"... and {len(facts['files']) - shown} more: --all shows them")
-    print_line(f"\nconfiguration: {len(facts['config'])} differ", "bold")
-    for one in facts["config"]:
-        print_line(f"{one['field']}: {one['old'] or 'not set'} -> {one['new'] or 'not set'}")
+    lines = {
+        "packages": [_package(one) for one in facts["packages"]],
+        "files": [_file(one) for one in facts["files"]],
+        "config": [_value(one) for one in facts["config"]],
+    }
+    for title, told in lines.items():
+        print_line(f"\n{title}: {len(told)} differ", "bold")
+        count = shown if title == "files" else len(told)
+        for line in told[:count]:
+            print_line(line)
+        if len(told) > count:
+            print_line(f"... and {len(told) - count} more: --all shows them")
+
+
+def _package(one: dict[str, Any]) -> str:
+    versions = " -> ".join(version for version in (one["old"], one["new"]) if version)
+    return f"{_SIGNS[one['change']]} {one['name']}:{one['architecture']} {versions}{_owner(one['owner'])}"
+
+
+def _file(one: dict[str, Any]) -> str:
+    what = f": {one['what']}" if one["change"] == "changed" else ""
+    return f"{_SIGNS[one['change']]} {one['path']}{what}{_owner(one['new'] or one['old'])}"
+
+
+def _value(one: dict[str, Any]) -> str:
+    return f"{one['field']}: {one['old'] or 'not set'} -> {one['new'] or 'not set'}"
 
 
 def _owner(name: str) -> str:

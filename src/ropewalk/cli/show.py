@@ -109,22 +109,38 @@ def _layers(sight: Sight, packages: "Sequence[InstalledPackage]") -> list[dict[s
 def _print(facts: dict[str, Any]) -> None:
     told = {**facts, "size": human_size(facts["size"]), "why": "; ".join(facts.get("why", ())) or "not known"}
     for name in (*_FIRST, *(name for name in _RECORDED if name in facts)):
-        print_line(f"{name:<11}{'no' if told[name] in (None, False) else told[name]}")
-    print_line(f"{'packages':<11}{facts['packages']}, {facts['own_packages']} of its own")
+        _line(name, "no" if told[name] in (None, False) else told[name])
+    _line("packages", f"{facts['packages']}, {facts['own_packages']} of its own")
     for parent in facts.get("parents", ()):
-        print_line(f"{'parent':<11}{parent['reference']} ({parent['role']}) {parent['digest']}")
+        _line("parent", f"{parent['reference']} ({parent['role']}) {parent['digest']}")
+    _print_config(facts)
+    _print_layers(facts)
+    _print_own(facts)
+
+
+def _line(name: str, value: object) -> None:
+    print_line(f"{name:<14}{value}")
+
+
+def _print_config(facts: dict[str, Any]) -> None:
     for name, value in facts["config"].items():
         if value:
-            print_line(f"{name:<14}{value if isinstance(value, str) else ' '.join(value)}")
+            _line(name, value if isinstance(value, str) else " ".join(value))
     for title in ("env", "labels", "annotations"):
         for name, value in facts[title].items():
-            print_line(f"{title.removesuffix('s'):<11}{name}={value}")
+            _line(title.removesuffix("s"), f"{name}={value}")
+
+
+def _print_layers(facts: dict[str, Any]) -> None:
     print_line("")
     print_table(
         ("layer", "size", "owner", "kind", "packages"),
         ((x["diff_id"][7:19], human_size(x["size"]), x["owner"], x["kind"], x["packages"]) for x in facts["layers"]),
         right=("size", "packages"),
     )
+
+
+def _print_own(facts: dict[str, Any]) -> None:
     own = [one for one in facts["package_list"] if one["owner"] == facts.get("name")]
     if own:
         print_line("")

@@ -4,11 +4,16 @@ Nothing is known of how such an image was made: its record says *adopted*, and i
 bound is the recipe as it stands now, so that only what changes from then on is built.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from pathlib import Path
 
-from ropewalk.errors import InputError
+from sqlalchemy import Engine
+
+from ropewalk.errors import InputError, NetworkError, RopewalkError
+from ropewalk.events import Listener, silent, step
+from ropewalk.inventory import PackageReader, ingest
 from ropewalk.inventory.read import is_of_interest
 from ropewalk.oci.client import RegistryClient
 from ropewalk.oci.model import DOCKER_MANIFEST, MANIFEST, Image
@@ -16,10 +21,10 @@ from ropewalk.oci.reference import parse
 from ropewalk.oci.store import Store
 from ropewalk.plan import LATEST, edges, order, recipe_of, resolve, split_tag
 from ropewalk.publish.fetch import note_image
-from ropewalk.publish.publish import newest
+from ropewalk.publish.publish import newest, publish
 from ropewalk.recipe.recipe import Generation, Parent, Recipe
 from ropewalk.recipe.record import BuildRecord, How, LayerKind, OwnedLayer, ParentPin, RecordBook
-from ropewalk.trust import PublicKeys, verify_image
+from ropewalk.trust import PublicKeys, load, verify_image
 
 Chains = Mapping[tuple[str, ...], tuple[OwnedLayer, ...]]
 """diff_ids of an image that is known -> its layers with their owners."""
@@ -249,3 +254,80 @@ def _pins(recipe: Recipe, recipes: Sequence[Recipe], records: Sequence[BuildReco
     """Return what stands for a recipe's parents now; those that are not known here are left out."""
     pairs = ((parent, resolve(parent, recipes, records)) for parent in recipe.parents)
     return tuple(ParentPin(parent.reference, now.digest, parent.role) for parent, now in pairs if now is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Adopter:
+    """What taking over needs.
+
+    Attributes:
+        client: The registry.
+        store: Gets manifests, configs and the layers' indexes.
+        book: The build records.
+        engine: The inventory's database.
+        keys: The directory of the signing keys.
+        lookaside: The directory of OpenPGP signatures that nodes read.
+        recipes: The tree.
+        view: Id of the newest archive view; empty where there is none.
+        clock: Gives the time in seconds since 1970.
+        listener: Is told of each step.
+    """
+
+    client: RegistryClient
+    store: Store
+    book: RecordBook
+    engine: Engine
+    keys: Path
+    lookaside: Path
+    recipes: tuple[Recipe, ...]
+    view: str
+    clock: Callable[[], int]
+    listener: Listener = silent
+
+    def take(self, line: Candidate) -> Candidate:
+        """Take one image over, if it can be.
+
+        Args:
+            line: What a survey said.
+
+        Returns:
+            How the line stands now; what is wrong with its image is told there, so that the others go on.
+
+        Raises:
+            NetworkError: The registry does not answer as it should.
+        """
+        if line.state is not State.ADOPT:
+            return line
+        try:
+            with step(self.listener, line.reference, "adopt"):
+                self._take(line)
+        except NetworkError:
+            raise
+        except RopewalkError as error:
+            return replace(line, state=State.REFUSED, reason=f"{error}; {error.hint}")
+        return replace(line, state=State.ADOPTED, reason="")
+
+    def _take(self, line: Candidate) -> None:
+        keys = load(self.keys, line.generation)
+        now = self.clock()
+        image, record = note(
+            line, self.recipes, store=self.store, client=self.client, book=self.book, view=self.view, now=now
+        )
+        reader = PackageReader(self.store)
+        # Read before anybody vouches for it: an image whose packages cannot be told is not taken over.
+        packages, codename = reader.packages(image, record.layers), reader.release(image)[1]
+        self.book.save(record)
+        publish(
+            image,
+            record,
+            store=self.store,
+            client=self.client,
+            keys=keys,
+            lookaside=self.lookaside,
+            book=self.book,
+            latest=False,
+            now=now,
+            listener=self.listener,
+        )
+        self.store.tag(record.reference, record.digest)
+        ingest(self.engine, image, record, packages, codename)
