@@ -11,9 +11,12 @@ class Settings:
 
     Attributes:
         state: The state directory: store, records, pool, views, database, keys.
+        shared: Another state directory whose views and pool are used, and of which nothing else may be seen; None for a
+            state directory that stands by itself.
     """
 
     state: Path
+    shared: Path | None = None
 
     @property
     def store(self) -> Path:
@@ -28,12 +31,12 @@ class Settings:
     @property
     def views(self) -> Path:
         """Archive views: one JSON each, and the signed files by hash."""
-        return self.state / "views"
+        return (self.shared or self.state) / "views"
 
     @property
     def pool(self) -> Path:
         """Every .deb that went into an image, once, by sha256."""
-        return self.state / "pool"
+        return (self.shared or self.state) / "pool"
 
     @property
     def keys(self) -> Path:
@@ -57,8 +60,8 @@ class Settings:
 
     @property
     def logs(self) -> Path:
-        """One log file per image build."""
-        return self.state / "logs"
+        """One log file per image build; they outlive a preview."""
+        return self.state / "logs" if self.shared is None else self.shared / "logs" / "preview"
 
     @property
     def scratch(self) -> Path:

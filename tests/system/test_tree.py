@@ -93,3 +93,53 @@ def test_the_public_tree_is_looked_at_in_seconds(tmp_path: Path) -> None:
     code, report = check(tree, tmp_path, "images")
     assert time.monotonic() - start < 30
     assert (code, report["recipes"], report["errors"], report["warnings"]) == (0, 125, 0, 0)
+
+
+def test_plain_git_refuses_a_push_that_the_check_refuses(tmp_path: Path) -> None:
+    bare, tree, state = tmp_path / "bare.git", tmp_path / "tree", tmp_path / "state"
+    assert ropewalk("init", str(tree), cwd=tmp_path, state=state).returncode == 0
+    git(tmp_path, "init", "-q", "--bare", str(bare))
+    hook = (tree / "hooks/pre-receive").read_text()
+    # As an administrator would write it where the program is not on the PATH of git's server.
+    (bare / "hooks/pre-receive").write_text(
+        hook.replace("    ropewalk -q", f"    ROPEWALK_STATE={state} {ROPEWALK} -q")
+    )
+    (bare / "hooks/pre-receive").chmod(0o755)
+    git(tree, "init", "-q", "-b", "main")
+    git(tree, "add", ".")
+    git(tree, "commit", "-qm", "new")
+    git(tree, "push", "-q", str(bare), "main")
+    (tree / "images/web/index.html").write_text("other\n")
+    git(tree, "commit", "-qam", "no entry")
+    push = ["git", "push", "-q", str(bare), "main"]
+    refused = subprocess.run(push, cwd=tree, capture_output=True, text=True, check=False)
+    assert refused.returncode != 0
+    assert "images/web/changelog:1: error: index.html changed since" in refused.stderr
+    said = ropewalk("-c", "config.yaml", "update", "web", "--reason", "Other page", ".", cwd=tree, state=state)
+    assert said.returncode == 0, said.stderr
+    git(tree, "commit", "-qam", "an entry")
+    git(tree, "push", "-q", str(bare), "main")
+
+
+def test_a_new_tree_is_previewed_and_nothing_is_left(tmp_path: Path) -> None:
+    state = Path(os.environ["ROPEWALK_STATE"])
+    tree = tmp_path / "tree"
+    assert ropewalk("init", str(tree), cwd=tmp_path, state=state).returncode == 0
+    secret = state / "keys" / "preview-must-not-see"
+    secret.parent.mkdir(parents=True, exist_ok=True)
+    secret.write_text("hunter2")
+    try:
+        for recipe in ("bases/bookworm", "images/web"):
+            script = tree / recipe / "test.sh"
+            look = f'set -eu\n[ ! -e {secret} ] || exit 3\n[ -z "${{TREE_CI_SECRET:-}}" ] || exit 4\n'
+            script.write_text(script.read_text().replace("set -eu\n", look, 1))
+        ropewalk("archive", "view", "--pockets", "release", cwd=tree, state=state)
+        before = {path.name for path in (state / "records").glob("*")}
+        done = ropewalk("tree", "preview", "--offline", "--format", "json", cwd=tree, state=state)
+        assert done.returncode == 0, done.stderr + done.stdout
+        images = json.loads(done.stdout)["images"]
+        assert [(image["name"], image["tested"]) for image in images] == [("bookworm", True), ("web", True)]
+        assert {path.name for path in (state / "records").glob("*")} == before
+        assert not (state / "preview").exists()
+    finally:
+        secret.unlink()

@@ -8,6 +8,7 @@ from ropewalk.build.host import Check, checks, jobs, memory
 from ropewalk.build.imagetest import TestFailed, TestOutcome, run_test
 from ropewalk.build.isolation import Isolation, isolation
 from ropewalk.build.normalise import normalise
+from ropewalk.build.preview import open_preview
 from ropewalk.build.prune import Freed, prune, weigh
 from ropewalk.build.workshop import Workshop, open_workshop
 
@@ -36,6 +37,7 @@ __all__ = [
     "make_image",
     "memory",
     "normalise",
+    "open_preview",
     "open_workshop",
     "pin_parents",
     "prune",

@@ -6,7 +6,7 @@ They are mounted read-only while a RUN runs, and nothing of them stays in the im
 
 import configparser
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ropewalk.build.normalise import MOUNT
@@ -34,6 +34,11 @@ class PipSettings:
     def __bool__(self) -> bool:
         """Say whether there is anything to lend."""
         return self != PipSettings()
+
+    def without_credentials(self) -> "PipSettings":
+        """Return what may be lent to a recipe that nobody has read: no address that names a user."""
+        index = "" if "@" in self.index_url else self.index_url
+        return replace(self, index_url=index, proxy="" if "@" in self.proxy else self.proxy)
 
 
 def from_host(environment: Mapping[str, str], files: Sequence[Path]) -> PipSettings:

@@ -135,7 +135,8 @@ def covered(room: Room, home: Path) -> tuple[Path, ...]:
         room: Where the test runs.
         home: The caller's home.
     """
-    wanted = [room.settings.state.absolute(), home.absolute(), *(Path(path) for path in _COVERED)]
+    states = [path.absolute() for path in (room.settings.state, room.settings.shared) if path is not None]
+    wanted = [*states, home.absolute(), *(Path(path) for path in _COVERED)]
     there = sorted({path.resolve() for path in wanted if path.is_dir() and path.resolve() != Path("/")})
     return tuple(path for path in there if not any(other in path.parents for other in there))
 

@@ -17,6 +17,7 @@ from ropewalk.cli import (
     diff,
     doctor,
     images,
+    init,
     inventory,
     keys,
     packages,
@@ -30,6 +31,7 @@ from ropewalk.cli import (
     restrict,
     show,
     tree,
+    treepreview,
     update,
     upgrades,
     verify,
@@ -86,6 +88,7 @@ _ENFORCE = "Registry, trust and nodes"
 
 app.command("adopt", rich_help_panel=_MAKE)(adopt.adopt)
 app.command("doctor", rich_help_panel=_MAKE)(doctor.doctor)
+app.command("init", rich_help_panel=_MAKE)(init.init)
 app.add_typer(archive.app, name="archive", rich_help_panel=_MAKE)
 app.command("plan", rich_help_panel=_MAKE)(plan.plan)
 app.command("render", rich_help_panel=_MAKE)(render.render)
@@ -93,6 +96,7 @@ app.command("build", rich_help_panel=_MAKE)(build.build)
 app.command("update", rich_help_panel=_MAKE)(update.update)
 app.command("refresh", rich_help_panel=_MAKE)(refresh.refresh)
 app.command("prove", rich_help_panel=_MAKE)(prove.prove)
+tree.app.command("preview")(treepreview.preview)
 app.add_typer(tree.app, name="tree", rich_help_panel=_MAKE)
 app.command("prune", rich_help_panel=_MAKE)(prune.prune)
 app.command("images", rich_help_panel=_LOOK)(images.images)

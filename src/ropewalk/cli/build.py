@@ -78,9 +78,9 @@ def build(
             outcomes = run_plan(shop, made, wanted, used, jobs=at_once, keep_going=keep_going, finished=done)
     session.remember(directories)
     if output is Format.JSON:
-        print_json({"view": used.id, "images": [_row(outcome) for outcome in outcomes]})
+        print_json({"view": used.id, "images": [outcome_row(outcome) for outcome in outcomes]})
     else:
-        _print(outcomes, len(made.entries) - len(refused))
+        print_outcomes(outcomes, len(made.entries) - len(refused))
     for entry in refused:
         print_line(f"refused  {entry.recipe.reference}: {', '.join(entry.reasons)}; {entry.hint}", "yellow")
     if any(outcome.error for outcome in outcomes):
@@ -120,7 +120,8 @@ def enter(session: Session, record: "BuildRecord") -> None:
     ingest_image(session.engine(), session.store(), record)
 
 
-def _row(outcome: "Outcome") -> dict[str, object]:
+def outcome_row(outcome: "Outcome") -> dict[str, object]:
+    """Return what became of a recipe as JSON-ready values."""
     record = outcome.record
     return {
         "name": outcome.recipe.name,
@@ -134,7 +135,13 @@ def _row(outcome: "Outcome") -> dict[str, object]:
     }
 
 
-def _print(outcomes: "tuple[Outcome, ...]", recipes: int) -> None:
+def print_outcomes(outcomes: "tuple[Outcome, ...]", recipes: int) -> None:
+    """Print what became of each recipe, and why where it failed.
+
+    Args:
+        outcomes: Of those that were tried.
+        recipes: How many recipes there are.
+    """
     if not outcomes:
         print_line(f"nothing to do: {recipes} recipes are current")
         return

@@ -64,7 +64,7 @@ def check(
     if output is Format.JSON:
         print_json(report)
     else:
-        _print(report, notes=notes)
+        print_report(report, notes=notes)
     if report["errors"] or (strict and report["warnings"]):
         raise typer.Exit(Exit.FAILED)
 
@@ -93,28 +93,41 @@ def _explain(output: Format) -> None:
         print_line(f"{row['rule']:<16} {row['level']:<8} {row['why']}")
 
 
-def _print(report: dict[str, Any], *, notes: bool) -> None:
-    """Print the findings as compilers do, then what a merge would build."""
+def print_report(report: dict[str, Any], *, notes: bool) -> None:
+    """Print the findings as compilers do, then what a merge would build.
+
+    Args:
+        report: What `ropewalk.cli.treecheck.look` gave.
+        notes: Notes too, not only their number.
+    """
     from rich.markup import escape
 
     from ropewalk.cli.output import out
+    from ropewalk.cli.treecheck import printable
 
     for one in report["findings"]:
         if one["level"] == "note" and not notes:
             continue
         where = f"{one['path']}:{one['line']}" if one["line"] else one["path"]
         level = f"[{_COLOURS[one['level']]}]{one['level']}[/]"
-        out.print(f"{escape(where)}: {level}: {escape(one['message'])} {escape('[' + one['rule'] + ']')}")
-        out.print(f"  {escape(one['hint'])}")
+        said = f"{printable(one['message'])} [{one['rule']}]"
+        out.print(f"{escape(printable(where))}: {level}: {escape(said)}")
+        out.print(f"  {escape(printable(one['hint']))}")
     for entry in report["merge"] or ():
         print_line(f"{entry['action']:<8} {entry['reference']}  ({', '.join(entry['reasons']) or 'changed'})")
     kept = "" if notes or not report["notes"] else " (--notes shows them)"
-    counts = f"{report['errors']} errors, {report['warnings']} warnings, {report['notes']} notes{kept}"
+    counts = ", ".join(_count(report[f"{level}s"], level) for level in _COLOURS) + kept
     merge = report["merge"]
-    built = "no plan: the tree cannot be ordered" if merge is None else f"a merge would build {len(merge)} images"
-    print_line(f"{report['recipes']} recipes: {counts}; {built}")
+    built = (
+        "no plan: the tree cannot be ordered" if merge is None else f"a merge would build {_count(len(merge), 'image')}"
+    )
+    print_line(f"{_count(report['recipes'], 'recipe')}: {counts}; {built}")
     if report["errors"]:
         err.print("the tree is not fit to be merged")
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 def finding_json(finding: "Finding") -> dict[str, Any]:

@@ -29,6 +29,7 @@ _MEMORY = 2 << 30
 _MARK = "ropewalk-at: "
 _TRIES = 5
 """Recipes that pass a bound, after which the rest is not looked at any more."""
+_OUT_OF_MEMORY = "MemoryError"
 _START = "from ropewalk.cli import main; main()"
 
 
@@ -43,8 +44,9 @@ def look_bounded(session: Session, arguments: Sequence[str]) -> dict[str, Any]:
         What `look` gave; recipes that passed a bound are findings.
     """
     config = ("-c", str(session.config_path)) if session.config_path else ()
-    kept = ("ROPEWALK_STATE", "XDG_CONFIG_HOME", "XDG_STATE_HOME")
-    environment = tuple((name, os.environ[name]) for name in kept if name in os.environ)
+    kept = tuple((name, os.environ[name]) for name in ("ROPEWALK_STATE", "XDG_STATE_HOME") if name in os.environ)
+    # The user's own docker-pkg.yaml may hold a password, and the tree says which registry is asked.
+    environment = (*kept, ("XDG_CONFIG_HOME", "/nonexistent"))
     skipped: list[str] = []
     while True:
         skips = [word for path in skipped for word in ("--skip", path)]
@@ -54,13 +56,16 @@ def look_bounded(session: Session, arguments: Sequence[str]) -> dict[str, Any]:
         done = run(Command((*limits, *program), environment=environment, timeout=_ALL_SECONDS), check=False)
         said = done.stderr.decode(errors="replace").splitlines()
         for line in said:
-            if done.returncode in (0, Exit.INPUT, Exit.NETWORK) and not line.startswith(_MARK):
-                err.print(line, markup=False)
+            if done.returncode in (Exit.OK, *tuple(Exit)[2:]) and not line.startswith(_MARK):
+                err.print(printable(line), markup=False)
         if done.returncode == 0:
             report: dict[str, Any] = json.loads(done.stdout)
             return _with_bounds(report, skipped)
         if done.returncode in tuple(Exit)[2:]:
             raise typer.Exit(done.returncode)
+        if done.returncode == Exit.FAILED and not any(_OUT_OF_MEMORY in line for line in said[-3:]):
+            err.print("\n".join(said), markup=False)  # a bug of ours, with its traceback
+            raise typer.Exit(Exit.FAILED)
         marks = [line.removeprefix(_MARK) for line in said if line.startswith(_MARK)]
         culprit = marks[-1] if marks else ""
         if not culprit or culprit in skipped or len(skipped) >= _TRIES:
@@ -82,6 +87,12 @@ def _with_bounds(report: dict[str, Any], skipped: Sequence[str]) -> dict[str, An
     return {**report, "findings": [*more, *report["findings"]], "errors": report["errors"] + len(more)}
 
 
+def printable(text: str) -> str:
+    """Return a tree's words as CI may log them: no control characters, no command to the runner (``::``)."""
+    clean = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+    return f"./{clean}" if clean.lstrip().startswith("::") else clean
+
+
 def _visit(directory: Path) -> None:
     """Say which recipe comes, and give it its own time."""
     sys.stderr.write(f"{_MARK}{directory}\n")
@@ -90,6 +101,12 @@ def _visit(directory: Path) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
     wanted = int(used.ru_utime + used.ru_stime) + _ITEM_SECONDS
     resource.setrlimit(resource.RLIMIT_CPU, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
+
+
+def _all_read() -> None:
+    """Lift the bound of a single recipe; that of the whole stays."""
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (hard, hard))
 
 
 def look(
@@ -121,6 +138,7 @@ def look(
     chosen = directories or [(config.path or Path("config.yaml")).parent]
     checked = check_recipes(chosen, config, session.today(), visit=_visit, skip=skip)
     old = _old(session, chosen, config, since) if since else None
+    _all_read()
     findings = ordered((*checked.findings, *_changes(checked, old, since or "")))
     with session.client(offline=offline, registry=registry) as client:
         observed = _observed(session, checked.recipes, client)
