@@ -4,8 +4,8 @@ set -eu
 name=test-php-fpm-$$
 here=$(dirname "$0")
 
-docker run -d --rm --name "$name" "$1" >/dev/null
-trap 'docker stop -t 2 "$name" >/dev/null' EXIT
+docker run -d --name "$name" "$1" >/dev/null
+trap 'docker rm -f "$name" >/dev/null' EXIT
 
 for _ in $(seq 50); do
     if answer=$(docker exec -i "$name" php <"$here/ask.php" | tr -d '\0'); then

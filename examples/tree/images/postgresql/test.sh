@@ -6,8 +6,9 @@ name=test-postgresql-$$
 
 docker run --rm --entrypoint /bin/bash "$image" -c '! compgen -G "/var/lib/postgresql/*/*" && test ! -e "$PGDATA"'
 start='echo strands >/tmp/password; PGPASSWORD_FILE=/tmp/password exec start-postgresql'
-docker run -d --rm --name "$name" --tmpfs /var/lib/postgresql:mode=1777 --entrypoint /bin/bash "$image" -c "$start" >/dev/null
-trap 'docker stop -t 5 "$name" >/dev/null' EXIT
+memory=(--shm-size 256m -e PGDATA=/dev/shm/data)
+docker run -d --name "$name" "${memory[@]}" --entrypoint /bin/bash "$image" -c "$start" >/dev/null
+trap 'docker rm -f "$name" >/dev/null' EXIT
 
 for _ in $(seq 100); do
     if docker exec "$name" psql -qc 'CREATE TABLE rope AS SELECT generate_series(1, 3) AS yarn' 2>/dev/null; then

@@ -4,8 +4,8 @@ set -eu
 name=test-rsyslog-$$
 
 docker run --rm "$1" -N1 2>/dev/null
-docker run -d --rm --name "$name" "$1" >/dev/null
-trap 'docker stop -t 2 "$name" >/dev/null' EXIT
+docker run -d --name "$name" "$1" >/dev/null
+trap 'docker rm -f "$name" >/dev/null' EXIT
 
 send='echo "<14>Nov 24 10:00:00 shed rope: laid by $0" >/dev/$0/127.0.0.1/10514'
 for _ in $(seq 50); do
