@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -270,6 +270,22 @@ def test_an_image_whose_test_fails_is_not_tagged(bench: Bench) -> None:
         bench.build(FROM + "RUN touch /srv/x\n", test_sh="#!/bin/sh\necho the page was not there\nexit 3\n")
     assert caught.value.hint.startswith("read ")
     assert not any(reference.endswith(f"image{bench.count}:1.0-1") for reference in bench.shop.store.tags())
+
+
+def test_the_same_image_with_another_test_is_tested_again(bench: Bench) -> None:
+    template = FROM + "RUN echo again >/srv/again\n"
+    first = bench.build(template, test_sh="#!/bin/sh\nexit 0\n")
+    recipe, recipes = bench.recipe(template, test_sh="#!/bin/sh\ntrue\n")
+    recipe = replace(recipe, name=first.name)
+    pins = pin_parents(bench.shop, recipe, recipes)
+    second = build_recipe(bench.shop, recipe, pins, bench.view)
+    assert (second.digest, second.reference) == (first.digest, first.reference)
+    assert bench.shop.book.load(first.digest) == second
+    assert second.recipe_digest == recipe.digest != first.recipe_digest
+    failing, recipes = bench.recipe(template, test_sh="#!/bin/sh\nexit 1\n")
+    with pytest.raises(TestFailed):
+        build_recipe(bench.shop, replace(failing, name=first.name), pins, bench.view)
+    assert bench.shop.book.load(first.digest) == second
 
 
 # --- failures ---

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ropewalk.archive import View
@@ -190,7 +190,7 @@ def build_recipe(
     made = make_image(shop, recipe, parents, view)
     same = shop.book.load(made.image.digest)
     if same is not None and same.line == recipe.reference and shop.store.resolve(same.reference) is not None:
-        return same
+        return _confirmed(shop, recipe, parents, made, same)
     reference = recipe.reference if build == 1 else f"{recipe.reference}-r{build}"
     check(shop, recipe, made, reference)
     record = BuildRecord(
@@ -214,6 +214,21 @@ def build_recipe(
     )
     shop.book.save(record)
     shop.store.tag(record.reference, record.digest)
+    return record
+
+
+def _confirmed(
+    shop: Workshop, recipe: Recipe, parents: tuple[ParentPin, ...], made: Made, same: BuildRecord
+) -> BuildRecord:
+    """Return the record of an image that came out again, bound to the recipe and the parents that gave it now.
+
+    Another test or another build parent can give the very same image; it is tested as the recipe says now.
+    """
+    if (same.recipe_digest, same.parents) == (recipe.digest, parents):
+        return same
+    check(shop, recipe, made, same.reference)
+    record = replace(same, recipe_digest=recipe.digest, parents=parents, tested=recipe.test is not None)
+    shop.book.save(record)
     return record
 
 
