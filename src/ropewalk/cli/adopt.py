@@ -70,6 +70,7 @@ def _adopter(session: Session, client: "RegistryClient", recipes: "tuple[Recipe,
         view=newest.id if newest else "",
         clock=session.now,
         listener=session.listener,
+        distributions=session.distributions(),
     )
 
 

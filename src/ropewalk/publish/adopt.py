@@ -20,6 +20,7 @@ from ropewalk.oci.model import DOCKER_MANIFEST, MANIFEST, Image
 from ropewalk.oci.reference import parse
 from ropewalk.oci.store import Store
 from ropewalk.plan import LATEST, edges, order, recipe_of, resolve, split_tag
+from ropewalk.publish.distribution import check_distribution
 from ropewalk.publish.fetch import note_image
 from ropewalk.publish.publish import newest, publish
 from ropewalk.recipe.recipe import Generation, Parent, Recipe
@@ -271,6 +272,7 @@ class Adopter:
         view: Id of the newest archive view; empty where there is none.
         clock: Gives the time in seconds since 1970.
         listener: Is told of each step.
+        distributions: Distributions beside Debian that the config allows.
     """
 
     client: RegistryClient
@@ -283,6 +285,7 @@ class Adopter:
     view: str
     clock: Callable[[], int]
     listener: Listener = silent
+    distributions: Collection[str] = ()
 
     def take(self, line: Candidate) -> Candidate:
         """Take one image over, if it can be.
@@ -313,6 +316,7 @@ class Adopter:
         image, record = note(
             line, self.recipes, store=self.store, client=self.client, book=self.book, view=self.view, now=now
         )
+        check_distribution(image, self.store, line.reference, self.distributions)
         reader = PackageReader(self.store)
         # Read before anybody vouches for it: an image whose packages cannot be told is not taken over.
         packages, codename = reader.packages(image, record.layers), reader.release(image)[1]
