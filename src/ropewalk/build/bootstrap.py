@@ -132,6 +132,8 @@ def bootstrapped(
         with telling(recipe.reference, log):
             run(storage.nameless(command), log=log)
         files = base_files(spec.suites, spec.components)
-        yield normalise(base_items(scan(target), files, epoch), {}, epoch)
+        # Without an entry of its own, clients give the root their own mode: podman 0555.
+        root = TarItem(Entry("", EntryType.DIRECTORY, 0o755, mtime=epoch), None)
+        yield (root, *normalise(base_items(scan(target), files, epoch), {}, epoch))
     finally:
         shutil.rmtree(place, ignore_errors=True)

@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -181,15 +181,25 @@ def _refusal(
         return _Refusal(f"foreign parent: {forbidden.reason}", forbidden.hint)
     published = next((build.record for build in reversed(builds) if build.published), None)
     if published is not None and published.recipe_digest != recipe.digest:
-        return _Refusal(f"changed under a published version: {published.reference}", _new_version(recipe))
+        reason = ", ".join((f"changed under a published version: {published.reference}", *_moved(recipe, published)))
+        return _Refusal(reason, _new_version(recipe))
     tag = facts.unverified(recipe)
-    if tag is not None and not builds:
+    if tag is not None:
         return _Refusal(f"the registry's {tag.tag} is not ours: {tag.reason}", _new_version(recipe))
     for parent in recipe.parents:
         entry = _entry(parent, facts, entries)
         if entry is not None and entry.action is Action.REFUSED and entry.current is None:
             return _Refusal(f"parent refused: {parent.name}", f"put {parent.name} right first")
     return None
+
+
+def _moved(recipe: Recipe, built: BuildRecord) -> Iterator[str]:
+    """Name the parents whose version in the recipe is another one: often all that changed."""
+    was = {pin.reference.rpartition(":")[0]: pin.reference for pin in built.parents}
+    for parent in recipe.parents:
+        before = was.get(parent.reference.rpartition(":")[0])
+        if parent.name is not None and before is not None and before != parent.reference:
+            yield f"parent {parent.name} is now {parent.tag}"
 
 
 def _new_version(recipe: Recipe) -> str:

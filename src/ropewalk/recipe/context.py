@@ -54,12 +54,14 @@ def tree_of(directory: Path, config: Path | None) -> Path:
 
     Returns:
         The git repository of the config file if it holds the directory, else the directory's own; without git the
-        directory itself.
+        config file's directory if it holds the directory, else the directory itself.
     """
     for start in (config, directory):
         repository = None if start is None else _repository(start.resolve())
         if repository is not None and directory.resolve().is_relative_to(repository):
             return repository
+    if config is not None and directory.resolve().is_relative_to(config.resolve().parent):
+        return config.resolve().parent
     return directory
 
 

@@ -72,6 +72,9 @@ def read_control(path: Path) -> Control:
     return Control(tuple(depends), rebase)
 
 
+_LOST = frozenset({"HEALTHCHECK", "ONBUILD"})
+
+
 def check_user(dockerfile: Dockerfile, where: str) -> None:
     """Refuse a last ``USER`` that is a name (``force_numeric_user``).
 
@@ -89,6 +92,17 @@ def check_user(dockerfile: Dockerfile, where: str) -> None:
             where=f"{where}:{users[-1].line}",
             hint='write USER {{ "name" | uid }} and add the name to `known_uid_mappings`',
         )
+
+
+def lost(dockerfile: Dockerfile, where: str) -> list[str]:
+    """Name the instructions whose result has no place in an OCI image (image-spec, config.md).
+
+    Args:
+        dockerfile: The rendered Dockerfile.
+        where: What to call it.
+    """
+    found = (item for stage in dockerfile.standing_on() for item in stage.instructions if item.keyword in _LOST)
+    return [f"{where}:{item.line}: {item.keyword} has no place in an OCI image and is left out" for item in found]
 
 
 def load_production(directory: Path, head: Head, templates: Templates, tree: Path, today: date | None) -> Recipe:
@@ -115,6 +129,7 @@ def load_production(directory: Path, head: Head, templates: Templates, tree: Pat
     dockerfile = parse(text, where)
     if config.force_numeric_user:
         check_user(dockerfile, where)
+    templates.warnings.extend(lost(dockerfile, where))
     full_names = (config.full_name(name) for name in control.depends)
     depends = [templates.known[name] for name in full_names if name in templates.known]
     test, tested = script_test(directory, config)

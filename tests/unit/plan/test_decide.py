@@ -208,10 +208,21 @@ def test_a_tag_that_is_not_ours_refuses_the_line_and_its_children() -> None:
     assert (gcc.action, gcc.reasons) == (Action.REFUSED, ("parent refused: bookworm",))
 
 
-def test_a_build_goes_round_the_number_of_a_tag_that_is_not_ours() -> None:
+def test_a_tag_that_is_not_ours_refuses_the_line_also_where_older_builds_are_known() -> None:
     observed = Observed(out(BASE_1), (Unverified(BASE.repository, "1-r2", "no signature"),), asked=True)
     (entry,) = decide((BASE,), observed, NEW).entries
-    assert (entry.action, entry.build) == (Action.REFRESH, 3)
+    assert entry.action is Action.REFUSED
+    assert entry.reasons == ("the registry's 1-r2 is not ours: no signature",)
+
+
+def test_a_refusal_names_the_parent_that_moved() -> None:
+    golang = recipe("golang:1-1", "bookworm")
+    app = recipe("app", parent("golang:1-1"))
+    built = record(app, record(golang, BASE_1))
+    moved = replace(app, digest="sha256:other", parents=(parent("golang:2-1"),))
+    (entry,) = decide((moved,), Observed(out(built))).entries
+    assert entry.action is Action.REFUSED
+    assert entry.reasons[0].endswith("parent golang is now 2-1")
 
 
 def test_a_parent_that_is_nowhere_is_told() -> None:

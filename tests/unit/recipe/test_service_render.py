@@ -81,7 +81,7 @@ RUN python3 -m pip check --disable-pip-version-check
 WORKDIR /run/app
 ENTRYPOINT ["python3", "a b.py"]
 CMD []
-LABEL blubber.variant="production"
+LABEL blubber.variant="production" blubber.version="1.8.0"
 """
     )
 
@@ -112,7 +112,7 @@ variants:
         "COPY --from=build --chown=10:11 /opt/lib /opt/lib",
         "COPY --from=build --chown=10:11 /srv/made/bin/tool /usr/bin/tool",
         f"COPY --from={REGISTRY}/tools:2 --chown=10:11 /etc/x etc/x",
-        'LABEL blubber.variant="production"',
+        'LABEL blubber.variant="production" blubber.version="1.8.0"',
     ]
     assert "-d /home/owner -r -g 11 -u 10 owner" in second
 
@@ -137,7 +137,7 @@ COPY --from=build --chown=65533:65533 /srv/app/app /app
 USER 900:900
 ENTRYPOINT ["/app"]
 CMD []
-LABEL blubber.variant="production"
+LABEL blubber.variant="production" blubber.version="1.8.0"
 """
     )
 

@@ -88,7 +88,7 @@ def test_a_base_image_entry_that_is_no_reference(tmp_path: Path) -> None:
 
 
 def test_a_link_may_lead_elsewhere_in_the_repository(tmp_path: Path) -> None:
-    """The tree is the repository of the config file, not the directory that was given."""
+    """The tree is the repository of the config file, or its directory, not the directory that was given."""
     root = tmp_path / "repository"
     files = {"images/" + name: text for name, text in production("a", "1", "FROM scratch\n").items()}
     write(root, {**files, "config.yaml": f"registry: {REGISTRY}\n", ".git/HEAD": "", "shared/run.sh": "x"})
@@ -97,8 +97,20 @@ def test_a_link_may_lead_elsewhere_in_the_repository(tmp_path: Path) -> None:
     assert "run.sh" in {file.path for file in recipe.context}
     (root / ".git/HEAD").unlink()
     (root / ".git").rmdir()
+    (recipe,) = load_tree([root / "images"], load_config(root / "config.yaml", None)).recipes
+    assert "run.sh" in {file.path for file in recipe.context}
+    (root / "config.yaml").rename(root / "images/config.yaml")
     with pytest.raises(InputError, match="the link leads out of the tree"):
-        load_tree([root / "images"], load_config(root / "config.yaml", None))
+        load_tree([root / "images"], load_config(root / "images/config.yaml", None))
+
+
+def test_what_has_no_place_in_an_image_is_warned_of(tmp_path: Path) -> None:
+    text = "FROM scratch\nHEALTHCHECK CMD true\nONBUILD RUN true\n"
+    warnings = load_tree([write(tmp_path, production("a", "1", text))], config(tmp_path)).warnings
+    assert [warning.rpartition("(rendered)")[2] for warning in warnings] == [
+        ":2: HEALTHCHECK has no place in an OCI image and is left out",
+        ":3: ONBUILD has no place in an OCI image and is left out",
+    ]
 
 
 def test_foreign_parents_are_judged_on_the_given_day(tmp_path: Path) -> None:

@@ -8,6 +8,9 @@ from ropewalk.recipe.service.phases import Origins, Variant, instructions, varia
 from ropewalk.recipe.service.schema import LOCAL, Artifact, Blubber
 from ropewalk.recipe.yamlfile import nearest
 
+BLUBBER = "1.8.0"
+"""The release of Blubber whose reading of the file is kept; images carry it as a label."""
+
 
 def _is_image(origin: str) -> bool:
     """An image's name has a registry, a path or a tag; a bare word is meant as a variant."""
@@ -86,6 +89,6 @@ def render(name: str, blubber: Blubber) -> str:
     for key, made in found.items():
         lines = [f"FROM {made.settings.base or 'scratch'} AS {names[key]}", *instructions(made, origins)]
         if key == name:
-            lines.append(f'LABEL blubber.variant="{name}"')
+            lines.append(f'LABEL blubber.variant="{name}" blubber.version="{BLUBBER}"')
         parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)
