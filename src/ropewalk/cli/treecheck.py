@@ -46,7 +46,8 @@ def look_bounded(session: Session, arguments: Sequence[str]) -> dict[str, Any]:
     config = ("-c", str(session.config_path)) if session.config_path else ()
     kept = tuple((name, os.environ[name]) for name in ("ROPEWALK_STATE", "XDG_STATE_HOME") if name in os.environ)
     # The user's own docker-pkg.yaml may hold a password, and the tree says which registry is asked.
-    environment = (*kept, ("XDG_CONFIG_HOME", "/nonexistent"))
+    # Threads share malloc's arenas: one for each would use the bound up with addresses alone.
+    environment = (*kept, ("XDG_CONFIG_HOME", "/nonexistent"), ("MALLOC_ARENA_MAX", "2"))
     skipped: list[str] = []
     while True:
         skips = [word for path in skipped for word in ("--skip", path)]
