@@ -58,12 +58,16 @@ class Side:
     images: int
 
 
-def ropewalk(state: Path, config: Path, *arguments: str) -> Any:
-    """Run our command as a user does; return what its JSON says."""
+def run(state: Path, config: Path, *arguments: str) -> bytes:
+    """Run our command as a user does; return what it prints."""
     argv = [str(ROOT / ".venv" / "bin" / "ropewalk"), "-c", str(config), *arguments]
     variables = {**os.environ, "ROPEWALK_STATE": str(state)}
-    done = subprocess.run([*argv, "--format", "json"], check=True, stdout=subprocess.PIPE, env=variables)
-    return json.loads(done.stdout)
+    return subprocess.run(argv, check=True, stdout=subprocess.PIPE, env=variables).stdout
+
+
+def ropewalk(state: Path, config: Path, *arguments: str) -> Any:
+    """Run our command; return what its JSON says."""
+    return json.loads(run(state, config, *arguments, "--format", "json"))
 
 
 def disk_usage(*directories: Path) -> int:
@@ -90,24 +94,27 @@ def new_state(kept: Path, place: Path) -> Path:
     return place
 
 
-def warm(state: Path, config: Path) -> str:
+def warm(state: Path, config: Path, select: str) -> str:
     """Fetch every .deb that the tree needs by building it once; later runs find it done. Return the view."""
     suites = [word for base in sorted((TREE / "bases").iterdir()) for word in ("--suite", base.name)]
     view: str = ropewalk(state, config, "archive", "view", *suites)["view"]
-    ropewalk(state, config, "build", "--offline", "--view", view, str(TREE / "bases"), str(TREE / "images"))
+    bases = [word for base in sorted((TREE / "bases").iterdir()) for word in ("--select", f"*/{base.name}:*")]
+    directories = (str(TREE / "bases"), str(TREE / "images"))
+    ropewalk(state, config, "build", "--offline", "--view", view, "--select", select, *bases, *directories)
     return view
 
 
-def ours(state: Path, config: Path, view: str, jobs: int, target: LiveRegistry) -> Side:
+def ours(state: Path, config: Path, view: str, target: LiveRegistry, *, select: str, jobs: int) -> Side:
     """Build on base images that are there, then publish."""
     built = ("build", "--offline", "--view", view)
     ropewalk(state, config, *built, str(TREE / "bases"))
+    directories = (str(TREE / "bases"), str(TREE / "images"))
     before = disk_usage(state / "store", state / "records")
     start = time.monotonic()
-    images = ropewalk(state, config, *built, "--jobs", str(jobs), str(TREE / "bases"), str(TREE / "images"))["images"]
+    images = ropewalk(state, config, *built, "--jobs", str(jobs), "--select", select, *directories)["images"]
     seconds = time.monotonic() - start
     stored = disk_usage(state / "store", state / "records") - before
-    ropewalk(state, config, "keys", "new")
+    run(state, config, "keys", "new")
     start = time.monotonic()
     ropewalk(state, config, "publish", "--registry", target.endpoint)
     pushed = time.monotonic() - start
@@ -174,7 +181,7 @@ def load_bases(state: Path, address: str) -> list[str]:
     return names
 
 
-def theirs(state: Path, view: str, place: Path, target: LiveRegistry) -> Side:
+def theirs(state: Path, view: str, select: str, place: Path, target: LiveRegistry) -> Side:
     """Build and push by docker-pkg; its own headings say where one ends and the other begins."""
     proxy = ArchiveProxy(ViewBook(state / "views"), Pool(state / "pool"), from_apt(), silent)
     with daemon(place / "docker") as address, proxy:
@@ -193,7 +200,7 @@ def theirs(state: Path, view: str, place: Path, target: LiveRegistry) -> Side:
         variables = {**os.environ, "DOCKER_HOST": address, "XDG_CONFIG_HOME": str(place)}
         start = time.monotonic()
         child = subprocess.Popen(
-            [*argv, "build", "--no-pull", str(TREE / "images")],
+            [*argv, "build", "--no-pull", "--select", select, str(TREE / "images")],
             stdout=subprocess.PIPE,
             text=True,
             env=variables,
@@ -220,6 +227,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--format", choices=("text", "json"), default="text")
     parser.add_argument("--jobs", type=int, default=2, help="ours; docker-pkg builds one after the other")
+    parser.add_argument("--select", default="*", metavar="GLOB", help="only these and what they need, on both sides")
     parser.add_argument("--keep", action="store_true", help="leave the scratch directory with all logs")
     chosen = parser.parse_args()
     kept = from_environment(os.environ).state
@@ -230,12 +238,12 @@ def main() -> int:
         if not chosen.keep:
             stack.callback(shutil.rmtree, place, ignore_errors=True)
         config = write_config(place / "config.yaml")
-        view = warm(kept / "bench-tree", config)
+        view = warm(kept / "bench-tree", config, chosen.select)
         state = new_state(kept / "bench-tree", place / "state")
         mine = stack.enter_context(live_registry(place / "ours"))
         peers = stack.enter_context(live_registry(place / "theirs", f"{PEERS_REGISTRY}:80"))
-        we = ours(state, config, view, chosen.jobs, mine)
-        they = theirs(state, view, place, peers)
+        we = ours(state, config, view, mine, select=chosen.select, jobs=chosen.jobs)
+        they = theirs(state, view, chosen.select, place, peers)
     figures = {
         "ratio": round(we.seconds / they.seconds, 2),
         "images": we.images,
