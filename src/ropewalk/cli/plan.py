@@ -8,6 +8,7 @@ import typer
 from ropewalk import atomic
 from ropewalk.cli.output import Format, FormatOption, print_json, print_line, print_table
 from ropewalk.cli.session import DirectoriesArgument, OfflineOption, RegistryOption, Session, ViewOption
+from ropewalk.errors import InputError
 
 if TYPE_CHECKING:
     from ropewalk.oci import RegistryClient
@@ -51,6 +52,9 @@ def make_plan(
 
     Returns:
         An entry a recipe, in build order.
+
+    Raises:
+        InputError: ``select`` matches nothing.
     """
     from ropewalk.plan import decide, observe, selected
     from ropewalk.trust import public
@@ -59,7 +63,11 @@ def make_plan(
         recipes, book=session.book(), store=session.store(), client=client, publics=public(session.settings.keys)
     )
     plan = decide(recipes, observed, view, force=force)
-    return selected(plan, select) if select else plan
+    chosen = selected(plan, select) if select else plan
+    if recipes and not chosen.entries:
+        hint = "globs match registry/name:version, e.g. '*/nginx:*'; `ropewalk plan` lists them"
+        raise InputError("matches no recipe", where=f"--select {' '.join(select)}", hint=hint)
+    return chosen
 
 
 def plan(  # one argument an option

@@ -55,6 +55,7 @@ def test_every_command_explains_itself(command: tuple[str, ...], capsys: pytest.
         ((*CONFIG, "plan", str(TREE), "--registry", "http://127.0.0.1:9"), Exit.NETWORK, "cannot be reached"),
         ((*CONFIG, "build", "--offline", str(TREE)), Exit.INPUT, "no archive view yet"),
         ((*CONFIG, "build", "--view", "x", str(TREE)), Exit.INPUT, "no such view"),
+        ((*CONFIG, "plan", "--offline", "--select", "nginx", str(TREE)), Exit.INPUT, "matches no recipe"),
         (("packages", "nginx"), Exit.INPUT, "nginx: no such image"),
         (("affected", "libssl3 <> 3"), Exit.INPUT, "is no relation"),
         ((*CONFIG, "publish"), Exit.INPUT, "no registry is known"),
