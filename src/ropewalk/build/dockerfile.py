@@ -61,6 +61,7 @@ class Order:
         view: The archive view that apt sees.
         epoch: SOURCE_DATE_EPOCH in seconds.
         build: A word that no other build of this process has (`Names.fresh`).
+        proxy: The HTTP proxy that RUN instructions get; empty for none.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Order:
     view: View
     epoch: int
     build: str
+    proxy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +247,8 @@ def built(shop: Workshop, order: Order, log: Path, ending: Sequence[str] = ()) -
         (place / "Dockerfile").write_text(prepared(order.dockerfile, tuple(arguments), ending), encoding="utf-8")
         stack.enter_context(named(shop, name))
         with telling(order.name, log):
-            run(storage.nameless(build_command(shop, place, order.build, arguments, volumes)), log=log)
+            given = {**arguments, **proxies(order.proxy)}
+            run(storage.nameless(build_command(shop, place, order.build, given, volumes)), log=log)
         stored = inspect(shop, name)
         if stored is None:
             raise InputError("was built but is not there", where=name, hint=f"read {log}")
@@ -278,6 +281,16 @@ def _arguments(shop: Workshop, order: Order) -> dict[str, str]:
     pip = {"PIP_CONFIG_FILE": f"/{MOUNT}/pip.conf"} if shop.pip else {}
     # TeX's own switch, without which it ignores SOURCE_DATE_EPOCH for dates in documents and formats.
     return {"SOURCE_DATE_EPOCH": str(order.epoch), "FORCE_SOURCE_DATE": "1", "PIP_NO_CACHE_DIR": "1", **pip}
+
+
+def proxies(proxy: str) -> dict[str, str]:
+    """Return a proxy as build arguments; every Dockerfile has them without ``ARG``, and no image keeps them.
+
+    Args:
+        proxy: Its address; empty for none.
+    """
+    names = ("http_proxy", "https_proxy")
+    return {name: proxy for lower in names for name in (lower, lower.upper())} if proxy else {}
 
 
 def _lend(shop: Workshop, order: Order, place: Path) -> list[tuple[Path, str]]:

@@ -1,11 +1,27 @@
 """``ropewalk build``: make what the plan says."""
 
 import os
+from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ropewalk.cli.dockerpkg import (
+    CacheOption,
+    NightlyOption,
+    NoPullOption,
+    PublishOption,
+    Sent,
+    SnapshotOption,
+    check_sending,
+    print_sent,
+    refuse_pull,
+    send_all,
+    sending,
+    sent_json,
+    version_suffix,
+)
 from ropewalk.cli.output import Format, FormatOption, print_json, print_line, print_table
 from ropewalk.cli.plan import ForceOption, SelectOption, make_plan
 from ropewalk.cli.session import DirectoriesArgument, OfflineOption, RegistryOption, Session, ViewOption
@@ -15,6 +31,7 @@ from ropewalk.events import step
 if TYPE_CHECKING:
     from ropewalk.build import Outcome
     from ropewalk.oci import RegistryClient
+    from ropewalk.plan import Plan
     from ropewalk.recipe import BuildRecord
 
 
@@ -46,6 +63,11 @@ def build(
         bool, typer.Option("--keep-going", help="After a failure go on with what does not need the failed image.")
     ] = False,
     jobs: JobsOption = None,
+    nightly: NightlyOption = False,
+    snapshot: SnapshotOption = False,
+    _use_cache: CacheOption = False,
+    no_pull: NoPullOption = False,
+    publish: PublishOption = None,
     view: ViewOption = None,
     offline: OfflineOption = False,
     registry: RegistryOption = None,
@@ -53,36 +75,59 @@ def build(
 ) -> None:
     """Build and test every recipe that needs it, in dependency order, and take the inventory of what was built.
 
-    Images go into the local store; `ropewalk publish` sends them. After a failure nothing new is started, what runs is
-    finished; with --keep-going only what needs the failed image is left out. Each image has a log of its own, which the
-    message of a failure names. Exits with 1 where a build or a test failed, with 7 where the plan refuses a recipe.
+    Images go into the local store. With username and password in the config, or with --publish, what was built and what
+    waits to be published is signed and sent; otherwise `ropewalk publish` sends it. After a failure nothing new is
+    started, what runs is finished; with --keep-going only what needs the failed image is left out. Each image has a log
+    of its own, which the message of a failure names. Exits with 1 where a build or a test failed, with 7 where the plan refuses a recipe.
     """
     from ropewalk.build import run_plan
     from ropewalk.plan import Action
 
     session: Session = context.obj
-    recipes = session.recipes(directories)
+    send = sending(session, publish, offline=offline)
+    recipes = session.recipes(directories, suffix=version_suffix(session.now(), nightly=nightly, snapshot=snapshot))
     used = session.view(view)
+    wanted = (Action.BUILD, Action.REFRESH) if renew else (Action.BUILD,)
     with session.client(offline=offline, registry=registry) as client:
         made = make_plan(session, recipes, client, view=used.id, select=tuple(select or ()), force=tuple(force or ()))
-        wanted = (Action.BUILD, Action.REFRESH) if renew else (Action.BUILD,)
-        todo = made.of(*wanted)
+        check_sending(session, registry, send, made.of(*wanted, Action.PUBLISH))
+        if no_pull:
+            refuse_pull(made.of(*wanted))
         if client is not None:
-            fetch(session, client, {record for entry in todo for record in entry.fetch})
-    refused = made.of(Action.REFUSED)
+            fetch(session, client, {record for entry in made.of(*wanted) for record in entry.fetch})
     outcomes: tuple[Outcome, ...] = ()
-    if todo:
+    if made.of(*wanted):
+        done, at_once = partial(enter, session), jobs or default_jobs()
         with session.workshop() as shop:
-            at_once = jobs or default_jobs()
-            done = partial(enter, session)
             outcomes = run_plan(shop, made, wanted, used, jobs=at_once, keep_going=keep_going, finished=done)
     session.remember(directories)
+    sent = send_all(session, registry, send, _ready(made, outcomes))
     if output is Format.JSON:
-        print_json({"view": used.id, "images": [outcome_row(outcome) for outcome in outcomes]})
+        rows = [outcome_row(outcome) for outcome in outcomes]
+        print_json({"view": used.id, "images": rows, "publishing": sent_json(sent)})
     else:
-        print_outcomes(outcomes, len(made.entries) - len(refused))
+        print_outcomes(outcomes, len(made.entries) - len(made.of(Action.REFUSED)))
+        print_sent(sent)
+    _end(made, outcomes, sent)
+
+
+def _ready(made: "Plan", outcomes: "tuple[Outcome, ...]") -> "Iterator[BuildRecord]":
+    """Go through what can be published: what waited for it, and what was built now."""
+    from ropewalk.plan import Action
+
+    records = [entry.current for entry in made.of(Action.PUBLISH)] + [outcome.record for outcome in outcomes]
+    return (record for record in records if record is not None)
+
+
+def _end(made: "Plan", outcomes: "tuple[Outcome, ...]", sent: Sent) -> None:
+    """Let the exit code tell, the worst first."""
+    from ropewalk.plan import Action
+
+    refused = made.of(Action.REFUSED)
     for entry in refused:
         print_line(f"refused  {entry.recipe.reference}: {', '.join(entry.reasons)}; {entry.hint}", "yellow")
+    if sent.error is not None:
+        raise sent.error
     if any(outcome.error for outcome in outcomes):
         raise typer.Exit(Exit.FAILED)
     if refused:

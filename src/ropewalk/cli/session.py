@@ -6,7 +6,7 @@ import platform
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -86,10 +86,11 @@ class Session:
         return newest
 
     def upstream(self) -> "Upstream":
-        """Return the mirrors that this host's apt uses."""
+        """Return the mirrors that this host's apt uses, by the tree's own apt proxy where it has one."""
         from ropewalk.archive import from_apt
 
-        return from_apt()
+        proxy = self.config().apt_only_proxy if self._config_path().exists() else None
+        return replace(from_apt(), proxy=proxy) if proxy else from_apt()
 
     def engine(self) -> "Engine":
         """Return the inventory's database, its tables made."""
@@ -165,6 +166,8 @@ class Session:
     def client(self, *, offline: bool, registry: str | None) -> "Iterator[RegistryClient | None]":
         """Open the registry: ``--registry``, else the config's ``endpoint``, else the embedded one where it is up.
 
+        A config with username and password but without ``endpoint`` means the registry's own name, as docker-pkg does.
+
         Yields:
             A client; None with ``--offline`` or where no address is known.
         """
@@ -174,12 +177,19 @@ class Session:
         if address is None:
             yield None
             return
-        with RegistryClient(address, ca_bundle=self._ca_bundle()) as client:
+        with RegistryClient(address, self.credentials(), ca_bundle=self._ca_bundle()) as client:
             yield client
 
     def distributions(self) -> frozenset[str]:
         """Return the distributions beside Debian whose images the config allows today; none without a config."""
         return self.config().distributions(self.today()) if self._config_path().exists() else frozenset()
+
+    def credentials(self) -> tuple[str, str] | None:
+        """Return the config's user and password for the registry; None where it lacks one of them."""
+        if not self._config_path().exists():
+            return None
+        config = self.config()
+        return (config.username, config.password) if config.username and config.password else None
 
     def _ca_bundle(self) -> Path | None:
         """Return the config's ``ca_bundle``, relative to its file; None where it has none."""
@@ -191,6 +201,8 @@ class Session:
         path = self._config_path()
         if path.exists() and (endpoint := self.config().endpoint):
             return endpoint
+        if self.credentials() is not None and (name := self.config().registry):
+            return f"https://{name}"
         from ropewalk.registry import status
 
         address = status(self.settings)

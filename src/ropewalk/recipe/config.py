@@ -108,8 +108,8 @@ class TreeConfig:
         return parse_limits(self.container_limits, str(self.path or "config"))
 
     def context(self) -> dict[str, Any]:
-        """Return what templates see: docker-pkg's keys and the free ones."""
-        own = {name: getattr(self, name) for name in _READERS}
+        """Return what templates see: docker-pkg's keys and the free ones, but not the password."""
+        own = {name: getattr(self, name) for name in _READERS if name != "password"}
         own["base_images"] = list(self.base_images)
         own["verify_args"] = list(self.verify_args)
         own["known_uid_mappings"] = dict(self.known_uid_mappings)
