@@ -1,8 +1,6 @@
 """The commands that builds and tests run, and what is read from their answers."""
 
 import io
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -14,7 +12,6 @@ from ropewalk.build.bootstrap import base_config, base_items, bootstrap_command
 from ropewalk.build.containers import read_config
 from ropewalk.build.failure import BuildFailed, telling, what_failed
 from ropewalk.build.host import clock_check
-from ropewalk.build.imagetest import framed, write_docker
 from ropewalk.build.isolation import Isolation, build_options
 from ropewalk.errors import InputError
 from ropewalk.oci.layer import TarItem
@@ -115,42 +112,6 @@ def test_cleaning_removes_what_a_dead_run_left(tmp_path: Path) -> None:
     storage.clean(settings)
     assert not settings.scratch.exists()
     assert [path.name for path in storage.root(settings).iterdir()] == ["overlay"]
-
-
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        (("run", "-p", "80:80", "x"), "--opt run --pull=never --network=host --cgroup-parent=/g -p 80:80 x"),
-        (("create", "x"), "--opt create --pull=never --network=host --cgroup-parent=/g x"),
-        (("exec", "x", "a b"), "--opt exec x a b"),
-        (("logs", "x"), "--opt logs x"),
-    ],
-)
-def test_a_tests_docker_is_podman(tmp_path: Path, words: tuple[str, ...], expected: str) -> None:
-    assert asked(tmp_path, words).stdout == expected
-
-
-@pytest.mark.parametrize("verb", ["pull", "push", "build", "login"])
-def test_a_tests_docker_fetches_nothing(tmp_path: Path, verb: str) -> None:
-    done = asked(tmp_path, (verb, "x"))
-    assert (done.returncode, done.stdout) == (125, "")
-    assert f"docker {verb}: a test may not" in done.stderr
-
-
-def asked(place: Path, words: tuple[str, ...]) -> "subprocess.CompletedProcess[str]":
-    write_docker(place / "docker", ("--opt",), "/g")
-    (place / "podman").write_text('#!/bin/sh\nprintf %s "$*"\n')
-    (place / "podman").chmod(0o755)
-    environment = {"PATH": f"{place}:{os.environ['PATH']}"}
-    return subprocess.run([place / "docker", *words], env=environment, capture_output=True, text=True, check=False)
-
-
-def test_a_test_finds_docker_first_and_has_a_network_of_its_own() -> None:
-    command = framed(("t", "x"), Path("/s"), Path("/r"), {"A": "1", "PATH": "/no"})
-    assert command.argv[:3] == ("unshare", "--net", "--")
-    assert command.argv[-2:] == ("t", "x")
-    assert dict(command.environment)["PATH"].startswith("/s:/usr/local/sbin:")
-    assert command.contained
 
 
 BUD = """\
