@@ -91,8 +91,7 @@ def build(
     with session.client(offline=offline, registry=registry) as client:
         made = make_plan(session, recipes, client, view=used.id, select=tuple(select or ()), force=tuple(force or ()))
         check_sending(session, registry, send, made.of(*wanted, Action.PUBLISH))
-        if no_pull:
-            refuse_pull(made.of(*wanted))
+        refuse_pull(made.of(*wanted) if no_pull else ())
         if client is not None:
             fetch(session, client, {record for entry in made.of(*wanted) for record in entry.fetch})
     outcomes: tuple[Outcome, ...] = ()

@@ -206,7 +206,8 @@ def _new_version(recipe: Recipe) -> str:
     if recipe.generation is Generation.BASE:
         return f"raise `version` in {recipe.directory / 'base.yaml'}"
     config = ("-c", str(recipe.config)) if recipe.config is not None else ()
-    return f"run: {shlex.join(('ropewalk', *config, 'update', recipe.name, '--reason', 'WHY'))}"
+    words = ("ropewalk", *config, "update", recipe.name, "--reason", "WHY", *map(str, recipe.roots))
+    return f"run: {shlex.join(words)}"
 
 
 def _work(

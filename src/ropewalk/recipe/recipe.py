@@ -140,6 +140,7 @@ class Recipe:
         limits: What its build may use of this machine; no input of the image.
         proxy: The HTTP proxy that RUN instructions get; empty for none. No input of the image.
         config: The config file that it was read with; None where there was none.
+        roots: The directories that were named when it was read.
     """
 
     generation: Generation
@@ -159,6 +160,7 @@ class Recipe:
     limits: Limits = NO_LIMITS
     proxy: str = ""
     config: Path | None = None
+    roots: tuple[Path, ...] = ()
 
     @property
     def repository(self) -> str:

@@ -227,9 +227,9 @@ def load_tree(
         rules = Rules(config, templates.known, today, schema.FILE)
         return load_service(found.directory, heads[place], rules, found.tree)
 
-    proxy = config.http_proxy or ""
+    proxy, roots = config.http_proxy or "", tuple(directories)
     recipes = tuple(
-        replace(load(place, found), limits=config.limits, proxy=proxy, config=config.path)
+        replace(load(place, found), limits=config.limits, proxy=proxy, config=config.path, roots=roots)
         for place, found in places.items()
     )
     return Loaded(recipes, tuple(warnings))

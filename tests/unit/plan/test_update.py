@@ -1,10 +1,12 @@
+import shlex
 from pathlib import Path
 
 import pytest
 
+from kit.images import record
 from kit.recipes import REGISTRY, config, load, production
 from ropewalk.errors import InputError
-from ropewalk.plan import check_control, renewable, to_update
+from ropewalk.plan import Action, Known, Observed, check_control, decide, renewable, to_update
 from ropewalk.recipe import Recipe
 
 BASE = "name: bookworm\nversion: 12-1\nsuites: [bookworm]\n"
@@ -54,3 +56,15 @@ def test_a_renewal_leaves_out_bases_and_what_is_excluded(tmp_path: Path) -> None
         "d": "--exclude */d:*",
         "e": "--exclude */tree/e",
     }
+
+
+def test_a_refusal_names_the_whole_command(tmp_path: Path) -> None:
+    (before,) = load(tmp_path, production("a", "1", "FROM scratch\n"))
+    (after,) = load(tmp_path, production("a", "1", "FROM scratch\nUSER 1\n"))
+    known = Known(record(before), here=True, published=True)
+    (entry,) = decide((after,), Observed((known,), asked=True)).entries
+    config, root = shlex.quote(f"{tmp_path}/config.yaml"), shlex.quote(f"{tmp_path}/tree")
+    assert (entry.action, entry.hint) == (
+        Action.REFUSED,
+        f"run: ropewalk -c {config} update a --reason WHY {root}",
+    )
