@@ -78,7 +78,8 @@ def build(
     Images go into the local store. With username and password in the config, or with --publish, what was built and what
     waits to be published is signed and sent; otherwise `ropewalk publish` sends it. After a failure nothing new is
     started, what runs is finished; with --keep-going only what needs the failed image is left out. Each image has a log
-    of its own, which the message of a failure names. Exits with 1 where a build or a test failed, with 7 where the plan refuses a recipe.
+    of its own, which the message of a failure names. Exits with 1 where a build or a test failed, with 7 where the plan
+    refuses a recipe.
     """
     from ropewalk.build import run_plan
     from ropewalk.plan import Action
