@@ -4,8 +4,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import httpx2
+from typing import TYPE_CHECKING
 
 from ropewalk import atomic
 from ropewalk.archive.release import Release, parse_release, verify
@@ -14,6 +13,9 @@ from ropewalk.archive.suite import IndexFile, SuiteView, uri_of
 from ropewalk.archive.upstream import NotInArchive, Upstream, download, get
 from ropewalk.errors import InputError, TrustError
 from ropewalk.events import Event, EventKind, Listener, step
+
+if TYPE_CHECKING:
+    import httpx2
 
 _INRELEASE_LIMIT = 16 << 20
 
@@ -45,7 +47,7 @@ class Work:
     """
 
     shelf: ViewShelf
-    client: httpx2.Client
+    client: "httpx2.Client"
     upstream: Upstream
     keyring: Path
     architecture: str

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
-
-import httpx2
 
 from ropewalk import process
 from ropewalk.debian import paragraphs
 from ropewalk.errors import NetworkError
+
+if TYPE_CHECKING:
+    import httpx2  # slow to import; the functions that use it do so
 
 DEBIAN = "http://deb.debian.org/debian"
 """The public address of Debian's archive; views, images and sources lists name it."""
@@ -28,7 +30,7 @@ _RELEASE = re.compile(
     r"(buster|bullseye|bookworm|trixie|forky|duke|sid|(old)*stable|testing|unstable)([-/](updates|security|backports))?"
 )
 _PROXY = re.compile(r'^Acquire::http::Proxy "(?P<url>[^"]*)";$', re.MULTILINE)
-_TIMEOUT = httpx2.Timeout(60.0, connect=20.0)
+_SECONDS, _CONNECT_SECONDS = 60.0, 20.0
 _TRIES = 4
 _PAUSE = 0.1
 """Seconds; grows with the square of the tries."""
@@ -91,17 +93,25 @@ class Upstream:
         base = {DEBIAN: self.debian, SECURITY: self.security}.get(public_uri, public_uri)
         return f"{base.rstrip('/')}/{quote(path, safe='/~:')}"
 
-    def client(self) -> httpx2.Client:
+    def client(self) -> "httpx2.Client":
         """Return an HTTP client that keeps connections; the caller closes it."""
+        import httpx2
+
         headers = {"Accept-Encoding": "identity", "User-Agent": "ropewalk"}
         return httpx2.Client(
-            proxy=self.proxy, timeout=_TIMEOUT, follow_redirects=True, headers=headers, verify=_certificates()
+            proxy=self.proxy,
+            timeout=httpx2.Timeout(_SECONDS, connect=_CONNECT_SECONDS),
+            follow_redirects=True,
+            headers=headers,
+            verify=_certificates(),
         )
 
 
 @cache
 def _certificates() -> ssl.SSLContext:
     """Read the host's certificates once: that takes longer than asking a mirror."""
+    import httpx2
+
     return httpx2.create_ssl_context()
 
 
@@ -183,7 +193,7 @@ def _apt_proxy(directory: Path) -> str | None:
         config.flush()
         argv = ("apt-config", "dump", "Acquire::http::Proxy")
         environment = (("APT_CONFIG", config.name),)
-        shown = process.run(process.Command(argv, environment=environment, timeout=_TIMEOUT.read)).stdout
+        shown = process.run(process.Command(argv, environment=environment, timeout=_SECONDS)).stdout
     match = _PROXY.search(shown.decode(errors="replace"))
     url = match["url"] if match else ""
     return None if url in {"", "DIRECT", "false"} else url
@@ -213,8 +223,10 @@ def from_apt(directory: Path = Path("/etc/apt")) -> Upstream:
     return choose(sources, _apt_proxy(directory))
 
 
-def _answer(response: httpx2.Response, url: str) -> None:
+def _answer(response: "httpx2.Response", url: str) -> None:
     """Raise for an answer that is not the file."""
+    import httpx2
+
     if response.status_code in {httpx2.codes.NOT_FOUND, httpx2.codes.GONE}:
         raise NotInArchive("is not there", where=url, hint="the archive may have moved on; make a new view")
     if not response.is_success:
@@ -223,13 +235,13 @@ def _answer(response: httpx2.Response, url: str) -> None:
         raise kind(reason, where=url, hint="look at the mirror and the proxy that apt uses here")
 
 
-def _stream(client: httpx2.Client, url: str, take: Callable[[Iterator[bytes]], None]) -> None:
+def _stream(client: "httpx2.Client", url: str, take: Callable[[Iterator[bytes]], None]) -> None:
     with client.stream("GET", url) as response:
         _answer(response, url)
         take(response.iter_raw(_CHUNK))
 
 
-def transfer(client: httpx2.Client, url: str, take: Callable[[Iterator[bytes]], None]) -> None:
+def transfer(client: "httpx2.Client", url: str, take: Callable[[Iterator[bytes]], None]) -> None:
     """Fetch a file; a broken connection or a server's error is tried again a few times.
 
     Args:
@@ -241,6 +253,8 @@ def transfer(client: httpx2.Client, url: str, take: Callable[[Iterator[bytes]], 
         NotInArchive: The mirror has no such file.
         ArchiveUnreachable: The mirror does not answer, or not as it should.
     """
+    import httpx2
+
     for number in range(1, _TRIES + 1):
         try:
             return _stream(client, url, take)
@@ -257,7 +271,7 @@ def transfer(client: httpx2.Client, url: str, take: Callable[[Iterator[bytes]], 
     raise failure
 
 
-def download(client: httpx2.Client, url: str, path: Path) -> None:
+def download(client: "httpx2.Client", url: str, path: Path) -> None:
     """Fetch a file to disk; see `transfer`."""
 
     def take(parts: Iterator[bytes]) -> None:
@@ -267,7 +281,7 @@ def download(client: httpx2.Client, url: str, path: Path) -> None:
     transfer(client, url, take)
 
 
-def get(client: httpx2.Client, url: str, limit: int) -> bytes:
+def get(client: "httpx2.Client", url: str, limit: int) -> bytes:
     """Fetch a small file.
 
     Args:

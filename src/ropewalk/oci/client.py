@@ -7,7 +7,7 @@ against its digest before anybody sees it.
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit, urlunsp
 
 from ropewalk import atomic
 from ropewalk.errors import InputError, TrustError
+from ropewalk.oci import bulk
 from ropewalk.oci.imagejson import digest_of
 from ropewalk.oci.model import DOCKER_INDEX, DOCKER_MANIFEST, INDEX, MANIFEST, Descriptor
 from ropewalk.oci.reference import is_digest
@@ -28,6 +29,7 @@ from ropewalk.oci.transport import (
     RegistryRefused,
     Transport,
     bounded,
+    trusting,
 )
 
 __all__ = ["RegistryClient", "RegistryDown", "RegistryNotFound", "RegistryRefused"]
@@ -70,6 +72,7 @@ class RegistryClient:
             InputError: The address is none, or the file holds no certificates.
         """
         self._transport = Transport(endpoint, credentials, sleep, ca_bundle)
+        self._ca_bundle = ca_bundle
         self._is_registry = False
         self.endpoint = self._transport.endpoint
         self.writes = 0
@@ -149,6 +152,18 @@ class RegistryClient:
                 break
             location = answer.following
         return tuple(sorted(found))
+
+    def tags_of(self, repositories: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """Return the tags of many repositories; those with a registry that answers oddly are left out: see `tags`.
+
+        Args:
+            repositories: Their names without the registry.
+
+        Raises:
+            InputError: ``ca_bundle`` holds no certificates, or a name is none.
+        """
+        context = trusting(self._ca_bundle) if self.endpoint.startswith("https:") else None
+        return bulk.tags_of(self.endpoint, {name: f"{_path(name)}/tags/list" for name in repositories}, context)
 
     def manifest(self, repository: str, reference: str) -> tuple[Descriptor, bytes] | None:
         """Fetch a manifest.

@@ -7,14 +7,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
-
-import httpx2
 
 from ropewalk.errors import InputError, NetworkError
 from ropewalk.oci.registryauth import Challenge, Credentials, parse_challenge
 
-_TIMEOUT = httpx2.Timeout(60.0, connect=10.0)
+if TYPE_CHECKING:
+    import httpx2  # it takes longer to import than a registry takes to answer: where it runs, functions import it
+
+_SECONDS, _CONNECT_SECONDS = 60.0, 10.0
 _TRIES = 3
 _PAUSE_SECONDS = 0.2
 _BUSY = frozenset((429, 502, 503, 504))
@@ -111,14 +114,30 @@ class Transport:
         self._sleep = sleep
         self._basic = False
         self._tokens: dict[str, str] = {}
-        # The system's certificates, which hold an organisation's own authority; proxies are for other hosts.
-        self._client = httpx2.Client(
-            verify=_trusting(ca_bundle), timeout=_TIMEOUT, trust_env=False, headers={"Accept-Encoding": "identity"}
-        )
+        self._ca_bundle = ca_bundle
+        self._opening = Lock()
+        self._opened: httpx2.Client | None = None
+
+    @property
+    def _client(self) -> "httpx2.Client":
+        """The connection pool, opened when it is first used."""
+        import httpx2
+
+        with self._opening:
+            if self._opened is None:
+                # The system's certificates, which hold an organisation's own authority; proxies are for other hosts.
+                self._opened = httpx2.Client(
+                    verify=trusting(self._ca_bundle),
+                    timeout=httpx2.Timeout(_SECONDS, connect=_CONNECT_SECONDS),
+                    trust_env=False,
+                    headers={"Accept-Encoding": "identity"},
+                )
+            return self._opened
 
     def close(self) -> None:
         """Close the connections."""
-        self._client.close()
+        if self._opened is not None:
+            self._opened.close()
 
     def url(self, location: str) -> str:
         """Return an absolute URL for a path or what a ``Location`` header says."""
@@ -183,7 +202,7 @@ class Transport:
         finally:
             response.close()
 
-    def _answer(self, method: str, response: httpx2.Response) -> Answer:
+    def _answer(self, method: str, response: "httpx2.Response") -> Answer:
         url = str(response.url)
         pieces = self._pieces(response)
         following = response.links.get("next", {}).get("url", "")
@@ -199,7 +218,9 @@ class Transport:
             content=content,
         )
 
-    def _pieces(self, response: httpx2.Response) -> Iterator[bytes]:
+    def _pieces(self, response: "httpx2.Response") -> Iterator[bytes]:
+        import httpx2
+
         try:
             yield from response.iter_raw()
         except httpx2.TransportError as error:
@@ -207,8 +228,10 @@ class Transport:
 
     def _repeat(
         self, method: str, url: str, headers: dict[str, str], body: Body | bytes | None, tries: int
-    ) -> httpx2.Response:
+    ) -> "httpx2.Response":
         """Send until there is an answer worth giving on."""
+        import httpx2
+
         for left in reversed(range(tries)):
             try:
                 response = self._authorised(method, url, headers, body)
@@ -225,7 +248,9 @@ class Transport:
             self._sleep(_PAUSE_SECONDS * (tries - left))
         raise AssertionError("unreachable: the last try returns or raises")
 
-    def _authorised(self, method: str, url: str, headers: dict[str, str], body: Body | bytes | None) -> httpx2.Response:
+    def _authorised(
+        self, method: str, url: str, headers: dict[str, str], body: Body | bytes | None
+    ) -> "httpx2.Response":
         key = self._key(method, url)
         response = self._once(method, url, headers, body, key)
         if response.status_code != _UNAUTHORISED or not self._ours(url):
@@ -248,7 +273,9 @@ class Transport:
 
     def _once(
         self, method: str, url: str, headers: dict[str, str], body: Body | bytes | None, key: str
-    ) -> httpx2.Response:
+    ) -> "httpx2.Response":
+        import httpx2
+
         content = body() if callable(body) else body
         auth: httpx2.BasicAuth | None = None
         if self._ours(url):
@@ -274,6 +301,8 @@ class Transport:
 
     def _fetch_token(self, challenge: Challenge) -> str:
         """Ask the token server; empty where it gives none."""
+        import httpx2
+
         send_password = self._credentials is not None and challenge.safe_for_credentials(self.endpoint)
         auth = httpx2.BasicAuth(*self._credentials) if self._credentials and send_password else None
         request = self._client.build_request("GET", challenge.realm, params=challenge.query())
@@ -292,6 +321,8 @@ class Transport:
         return str(token or "")
 
     def _down(self, where: str, error: Exception) -> RegistryDown:
+        import httpx2
+
         if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
             reason = str(error).strip() or "no answer"
             return RegistryDown(f"the registry cannot be reached: {reason}", where=self.endpoint, hint=_HINT_UP)
@@ -300,8 +331,15 @@ class Transport:
         return RegistryDown(message, where=where, hint="look at the registry's log, then try again")
 
 
-def _trusting(ca_bundle: Path | None) -> ssl.SSLContext:
-    """Return what TLS connections are checked against."""
+def trusting(ca_bundle: Path | None) -> ssl.SSLContext:
+    """Return what TLS connections are checked against.
+
+    Args:
+        ca_bundle: Certificates in PEM; None for the system's.
+
+    Raises:
+        InputError: The file holds none.
+    """
     try:
         return ssl.create_default_context(cafile=ca_bundle)
     except OSError as error:  # ssl's own errors are such, too

@@ -88,8 +88,10 @@ def observe(
     for line in _wanted(recipes):
         wanted.setdefault(line.path, []).append(line)
 
+    tagged = client.tags_of(tuple(wanted))
+
     def ask(path: str) -> list[_Found]:
-        tags = client.tags(path)
+        tags = tagged[path] if path in tagged else client.tags(path)
         return [_ask(line, ours.get(line.repository, ()), tags, registry) for line in wanted[path]]
 
     found = [one for answers in together(ask, wanted) for one in answers]
