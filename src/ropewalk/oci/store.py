@@ -22,6 +22,8 @@ from ropewalk.oci.layer import TarItem, open_blob, read_tar, write_tar
 from ropewalk.oci.layerblob import HashingReader, LayerWriter
 from ropewalk.oci.layerindex import LayerIndex
 from ropewalk.oci.model import (
+    CONFIG,
+    DOCKER_MANIFEST,
     INDEX,
     MANIFEST,
     REF_NAME,
@@ -412,7 +414,15 @@ class Store:
         (into / "blobs").unlink(missing_ok=True)
         (into / "blobs").symlink_to(self.directory / "blobs")
         atomic.write_bytes(into / "oci-layout", _LAYOUT)
-        _write_index(into, [_named(image, reference)])
+        _write_index(into, [_named(self._as_oci(image), reference)])
+
+    def _as_oci(self, image: Image) -> Image:
+        """Return an image under an OCI manifest: programs find no other kind in a layout."""
+        if image.manifest.media_type != DOCKER_MANIFEST:
+            return image
+        config = replace(image.config_blob, media_type=CONFIG)
+        manifest = self.put(imagejson.manifest_bytes(config, image.layers, {}), MANIFEST)
+        return replace(image, digest=manifest.digest, manifest=manifest, config_blob=config)
 
 
 def _named(image: Image, reference: str) -> dict[str, Any]:
