@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 import jinja2
+from jinja2.runtime import Context
 from jinja2.sandbox import SandboxedEnvironment
 
 from ropewalk.errors import InputError
@@ -105,10 +106,20 @@ class Filters:
     def _end(proxy: str | None) -> list[str]:
         return [f"    && rm -f {_PROXY_FILE} ", f"    {_CLEAN}"] if proxy else [f"    {_CLEAN}"]
 
-    def named(self) -> dict[str, Callable[[str], str]]:
+    def named(self) -> dict[str, Callable[[Context, str], str]]:
         """Return the filters by name."""
         names = ("image_tag", "upstream_version", "uid", "add_user", "apt_install", "apt_remove")
-        return {name: getattr(self, name) for name in names}
+        return {name: _when_run(getattr(self, name)) for name in names}
+
+
+def _when_run(function: Callable[[str], str]) -> Callable[[Context, str], str]:
+    """Keep Jinja from calling a filter while it compiles: kept templates would hold the answer of another day."""
+
+    @jinja2.pass_context
+    def named(_: Context, value: str) -> str:
+        return function(value)
+
+    return named
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +157,7 @@ class Templates:
             undefined=jinja2.StrictUndefined,
             autoescape=False,
             loader=jinja2.FunctionLoader(loader.load),
-            bytecode_cache=jinja2.FileSystemBytecodeCache(str(self.compiled), "%s") if self.compiled else None,
+            bytecode_cache=jinja2.FileSystemBytecodeCache(str(self.compiled), "run-%s") if self.compiled else None,
         )
         where = directory / FILE
         filters = Filters(self.config, self.known, lambda text: self.warnings.append(f"{where}: {text}"))

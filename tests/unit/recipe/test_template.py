@@ -179,3 +179,17 @@ def test_an_included_link_may_not_leave_the_tree(tmp_path: Path) -> None:
     (tree / "r/a").symlink_to(tmp_path / "secret")
     with pytest.raises(InputError, match="the link leads out of the tree"):
         Templates(CONFIG, KNOWN).render(tree / "r", tree)
+
+
+def test_a_kept_template_asks_the_filters_anew(tmp_path: Path) -> None:
+    text = "FROM {{ 'nginx' | image_tag }}\nRUN {{ 'curl' | apt_install }}\n"
+    tree = write(tmp_path / "tree", {"Dockerfile.template": text})
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    for version in ("1", "2"):
+        known = {f"{REGISTRY}/nginx": f"{REGISTRY}/nginx:{version}"}
+        templates = Templates(replace(CONFIG, apt_options=f"-o A={version}"), known, [], kept)
+        first, second, _ = templates.render(tree, tree).split("\n", 2)
+        assert first == f"FROM {REGISTRY}/nginx:{version}"
+        assert f"-o A={version} " in second
+    assert list(kept.iterdir())
