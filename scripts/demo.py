@@ -105,8 +105,8 @@ def walk(street: Street, node: RestrictedNode, figures: dict[str, Any], *, keep:
         figures[part] = {**value, "at": figures["run"]}
 
     heading("archive views: the release alone, then with updates and security")
-    old = street.ask("archive", "view", "--pockets", "release")["view"]
-    new = street.ask("archive", "view", "--pockets", "all")["view"]
+    old = street.ask("archive", "view", "--suite", "bookworm", "--pockets", "release")["view"]
+    new = street.ask("archive", "view", "--suite", "bookworm")["view"]
     print(f"{old} -> {new}")
     heading("build and test: one base, four production, two service images")
     built = street.build(old)
@@ -184,7 +184,7 @@ def walk_full(street: Street) -> int:
     record = street.state / "full.json"
     kept: dict[str, Any] = json.loads(record.read_bytes()) if record.exists() else {"rows": []}
     heading("archive view: Debian 12 and 13")
-    view = street.ask("archive", "view", "--suite", "bookworm", "--suite", "trixie")["view"]
+    view = street.ask("archive", "view")["view"]
     print(view)
     heading("build and test: the whole example tree")
     built = street.build(view)

@@ -33,7 +33,7 @@ def street() -> Street:
 
 @pytest.fixture(scope="module")
 def view(street: Street) -> str:
-    return str(street.ask("archive", "view", "--suite", "bookworm", "--suite", "trixie")["view"])
+    return str(street.ask("archive", "view")["view"])
 
 
 @pytest.fixture(scope="module")

@@ -14,24 +14,31 @@ app = typer.Typer(no_args_is_help=True, help="Views of the Debian archive: what 
 @app.command()
 def view(
     context: typer.Context,
-    suites: Annotated[list[str] | None, typer.Option("--suite", help="A release; may be given again.")] = None,
+    suites: Annotated[
+        list[str] | None,
+        typer.Option("--suite", help="A release; may be given again. By default those of the tree's bases."),
+    ] = None,
     pockets: Annotated[
         Pockets, typer.Option("--pockets", help="The release alone, or with its -updates and -security.")
     ] = Pockets.ALL,
-    components: Annotated[list[str] | None, typer.Option("--component", help="A component; main by default.")] = None,
+    components: Annotated[
+        list[str] | None, typer.Option("--component", help="A component; by default those of the tree's bases.")
+    ] = None,
     output: FormatOption = Format.TEXT,
 ) -> None:
     """Record the archive as it is now and print the new view's id.
 
-    Every InRelease is verified with Debian's keyring and every index by its hash. An unchanged archive gives the same id.
+    Every InRelease is verified with Debian's keyring and every index by its hash. An unchanged archive gives the same
+    id. Without a tree (config.yaml here, -c, or an earlier build) it is bookworm's.
     """
     from ropewalk.archive import suite_names
 
     session: Session = context.obj
-    names = tuple(name for suite in suites or ["bookworm"] for name in suite_names(suite, pockets))
+    bases = () if suites and components else session.bases()
+    releases = suites or list(dict.fromkeys(base.suites[0] for base in bases)) or ["bookworm"]
     made = session.views().make(
-        names,
-        tuple(components or ["main"]),
+        tuple(name for release in releases for name in suite_names(release, pockets)),
+        tuple(components or dict.fromkeys(name for base in bases for name in base.components) or ["main"]),
         host_architecture(),
         session.upstream(),
         session.listener,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ropewalk.archive import Upstream, View, ViewBook
     from ropewalk.build import Workshop
     from ropewalk.oci import Image, RegistryClient, Store
-    from ropewalk.recipe import BuildRecord, Recipe, RecordBook, TreeConfig
+    from ropewalk.recipe import BaseSpec, BuildRecord, Recipe, RecordBook, TreeConfig
 
 DirectoriesArgument = Annotated[
     list[Path] | None,
@@ -145,6 +145,15 @@ class Session:
         if remembered is None:
             raise InputError("no directory with recipes", where="command line", hint="name one, e.g. `images`")
         return list(remembered.directories)
+
+    def bases(self) -> "tuple[BaseSpec, ...]":
+        """Return the base images of the tree: below the config's directory, else those of the last build."""
+        from ropewalk.recipe import base_specs
+
+        path, remembered = self._config_path(), _remembered(self.settings)
+        if not path.exists():
+            return ()
+        return base_specs([path.absolute().parent, *(remembered.directories if remembered else ())], self.config())
 
     def remember(self, directories: list[Path] | None) -> None:
         """Keep the tree of a build, for later commands that name none.

@@ -36,7 +36,7 @@ from ropewalk.recipe.record import (
     to_json,
 )
 from ropewalk.recipe.service.service import load_service
-from ropewalk.recipe.tree import Loaded, load_tree
+from ropewalk.recipe.tree import Loaded, base_specs, load_tree
 from ropewalk.recipe.update import Edit, Entry, author, counted, dated, edited, write
 
 __all__ = [
@@ -69,6 +69,7 @@ __all__ = [
     "TreeConfig",
     "VariantTest",
     "author",
+    "base_specs",
     "check_name",
     "check_version",
     "counted",

@@ -18,7 +18,7 @@ from ropewalk.recipe.context import tree_of
 from ropewalk.recipe.head import Head, check_version, read_head
 from ropewalk.recipe.parents import Rules
 from ropewalk.recipe.production import load_production
-from ropewalk.recipe.recipe import Recipe
+from ropewalk.recipe.recipe import BaseSpec, Recipe
 from ropewalk.recipe.service import schema
 from ropewalk.recipe.service.service import load_service
 from ropewalk.recipe.template import Templates
@@ -108,6 +108,21 @@ def find(
             continue
         if kind:
             yield Found(Path(root), kind, tree)
+
+
+def base_specs(directories: Sequence[Path], config: TreeConfig) -> tuple[BaseSpec, ...]:
+    """Read the base recipes below some directories, and nothing else of them.
+
+    Args:
+        directories: Where to look.
+        config: The tree's configuration.
+
+    Raises:
+        InputError: A directory does not exist, or a base recipe is wrong.
+    """
+    found = [item for start in directories for item in find(start, config, []) if item.kind is Kind.BASE]
+    specs = (base.load_base(item.directory, config).base for item in found)
+    return tuple(spec for spec in specs if spec is not None)
 
 
 def head_of(found: Found, suffix: str = "") -> Head:
