@@ -166,6 +166,8 @@ def daemon(place: Path) -> Iterator[str]:
         finally:
             process.terminate()
             process.wait(60)
+            left = place / "exec-root" / "netns" / "default"  # dockerd leaves its mount of the host's network behind
+            subprocess.run(["umount", str(left)], check=False, capture_output=True)
 
 
 def load_bases(state: Path, address: str) -> list[str]:
