@@ -1,9 +1,9 @@
 """Builds: bootstraps and Dockerfiles run in isolation, what they add is normalised, tested, recorded and tagged."""
 
 from ropewalk.build.containers import ld_cache, load_image, unload
-from ropewalk.build.crew import DiskFull, Outcome, ParentFailed, full_disk, ready, run_plan
+from ropewalk.build.crew import Outcome, ParentFailed, ready, run_plan
 from ropewalk.build.executor import Made, build_recipe, check, make_image, pin_parents
-from ropewalk.build.failure import BuildFailed, current_step, last_lines
+from ropewalk.build.failure import BuildFailed, DiskFull, current_step, full_disk, last_lines
 from ropewalk.build.host import Check, checks, jobs, memory
 from ropewalk.build.imagetest import TestFailed, TestOutcome, run_test
 from ropewalk.build.isolation import Isolation, isolation

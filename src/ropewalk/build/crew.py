@@ -3,7 +3,6 @@
 What is done is kept: a run that was stopped goes on with what is left.
 """
 
-import errno
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -13,15 +12,13 @@ from pathlib import Path
 
 from ropewalk.archive import View
 from ropewalk.build.executor import build_recipe, log_of, pin_parents
-from ropewalk.build.failure import last_lines
+from ropewalk.build.failure import full_disk, last_lines
 from ropewalk.build.workshop import Workshop
-from ropewalk.errors import HostError, RopewalkError
+from ropewalk.errors import RopewalkError
 from ropewalk.plan import Action, Plan, PlanEntry, ancestors, edges
 from ropewalk.process import Stop
 from ropewalk.recipe.recipe import Recipe
 from ropewalk.recipe.record import BuildRecord, How
-
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,34 +150,3 @@ def _carry_out(shop: Workshop, entry: PlanEntry, recipes: tuple[Recipe, ...], vi
     except RopewalkError as error:
         return Outcome(entry.recipe, None, error, shop.clock() - start, log, last_lines(log))
     return Outcome(entry.recipe, record, None, shop.clock() - start, log)
-
-
-@contextmanager
-def full_disk(where: str) -> Iterator[None]:
-    """Say in one line that the disk is full; nothing was kept half.
-
-    Args:
-        where: What was being made.
-
-    Raises:
-        HostError: A file could not be written for want of space.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _FULL:
-            raise
-        raise DiskFull(where) from error
-
-
-class DiskFull(HostError):
-    """The disk of the state directory, or of temporary files, is full."""
-
-    def __init__(self, where: str) -> None:
-        """Say what was being made.
-
-        Args:
-            where: What was being made.
-        """
-        hint = "free some space there, or set ROPEWALK_STATE to a larger disk; the next run goes on"
-        super().__init__("the disk is full", where=where, hint=hint)

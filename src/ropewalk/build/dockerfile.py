@@ -15,11 +15,13 @@ from pathlib import Path
 
 from ropewalk.archive import View
 from ropewalk.build import hostpip, storage
-from ropewalk.build.aptfiles import SOURCES, within
+from ropewalk.build.aptfiles import SOURCES
 from ropewalk.build.containers import Stored, inspect, ld_cache, load_image, named, read_added_layer
 from ropewalk.build.failure import telling
 from ropewalk.build.isolation import build_options
+from ropewalk.build.limits import limit_options
 from ropewalk.build.normalise import APT_CONF, MOUNT, normalise, secrets
+from ropewalk.build.sources import Lent, lend_sources, mounting, write_stages
 from ropewalk.build.workshop import Workshop
 from ropewalk.errors import InputError
 from ropewalk.oci.layer import TarItem
@@ -27,6 +29,7 @@ from ropewalk.oci.model import Entry, EntryType, Image, ImageConfig
 from ropewalk.oci.tree import Tree
 from ropewalk.process import Command, run
 from ropewalk.recipe.dockerfile import Dockerfile, parse
+from ropewalk.recipe.limits import NO_LIMITS, Limits
 from ropewalk.recipe.recipe import ContextFile
 
 _BUILT = "localhost/ropewalk/built"
@@ -61,7 +64,8 @@ class Order:
         view: The archive view that apt sees.
         epoch: SOURCE_DATE_EPOCH in seconds.
         build: A word that no other build of this process has (`Names.fresh`).
-        proxy: The HTTP proxy that RUN instructions get; empty for none.
+        limits: What it may use of this machine.
+        proxy: The HTTP proxy for what is no package; empty for none.
     """
 
     name: str
@@ -72,6 +76,7 @@ class Order:
     view: View
     epoch: int
     build: str
+    limits: Limits = NO_LIMITS
     proxy: str = ""
 
 
@@ -243,12 +248,18 @@ def built(shop: Workshop, order: Order, log: Path, ending: Sequence[str] = ()) -
         (place / "context").mkdir()
         fill_context(order.context, place / "context", order.epoch)
         volumes = _lend(shop, order, place)
+        lent = _lent_sources(shop, order)
+        if lent.everywhere is not None:
+            (place / "debian.sources").write_text(lent.everywhere, encoding="utf-8")
+            volumes.append((place / "debian.sources", SOURCES))
         arguments = _arguments(shop, order)
-        (place / "Dockerfile").write_text(prepared(order.dockerfile, tuple(arguments), ending), encoding="utf-8")
+        text = mounting(prepared(order.dockerfile, tuple(arguments), ending), lent.stages)
+        (place / "Dockerfile").write_text(text, encoding="utf-8")
+        contexts = write_stages(lent.stages, place / "sources")
         stack.enter_context(named(shop, name))
         with telling(order.name, log):
-            given = {**arguments, **proxies(order.proxy)}
-            run(storage.nameless(build_command(shop, place, order.build, given, volumes)), log=log)
+            command = build_command(shop, order, place, {**arguments, **proxies(order.proxy)}, volumes)
+            run(storage.nameless(replace(command, argv=(*command.argv[:-1], *contexts, command.argv[-1]))), log=log)
         stored = inspect(shop, name)
         if stored is None:
             raise InputError("was built but is not there", where=name, hint=f"read {log}")
@@ -256,24 +267,25 @@ def built(shop: Workshop, order: Order, log: Path, ending: Sequence[str] = ()) -
 
 
 def build_command(
-    shop: Workshop, place: Path, build: str, arguments: Mapping[str, str], volumes: Iterable[tuple[Path, str]]
+    shop: Workshop, order: Order, place: Path, arguments: Mapping[str, str], volumes: Iterable[tuple[Path, str]]
 ) -> Command:
     """Return the buildah command.
 
     Args:
         shop: The workshop.
+        order: What is built; its image and its control group are named after its word.
         place: Where ``Dockerfile`` and ``context`` are.
-        build: The build's word; its image and its control group are named after it.
         arguments: Build arguments.
         volumes: What RUN instructions see read-only: (path here, path there).
     """
     options = (
         *build_options(shop.settings, shop.isolation),
-        f"--cgroup-parent={storage.cgroup(shop.settings)}/{build}",
+        f"--cgroup-parent={storage.cgroup(shop.settings)}/{order.build}",
+        *limit_options(order.limits),
     )
     args = (f"--build-arg={key}={value}" for key, value in arguments.items())
     mounts = (f"--volume={source}:/{target}:ro" for source, target in volumes)
-    file = ("--file", str(place / "Dockerfile"), "--tag", f"{_BUILT}:{build}", str(place / "context"))
+    file = ("--file", str(place / "Dockerfile"), "--tag", f"{_BUILT}:{order.build}", str(place / "context"))
     return storage.buildah(shop.settings, "bud", *options, *args, *mounts, *file)
 
 
@@ -301,15 +313,16 @@ def _lend(shop: Workshop, order: Order, place: Path) -> list[tuple[Path, str]]:
     if shop.pip:
         hostpip.write(shop.pip, lent)
     mounts = [(lent, MOUNT)]
-    found = [shop.store.read_files(image.layers, (SOURCES,)).get(SOURCES) for image in order.parents.values()]
     if any("etc/apt/apt.conf.d" in shop.store.tree(image) for image in order.parents.values()):
         (place / "apt.conf").write_text(apt_settings(shop.proxy.url(order.view.id, order.build)), encoding="utf-8")
         mounts.append((place / "apt.conf", APT_CONF))
-    narrowed = narrow_sources([data.decode() for data in found if data is not None], order.view)
-    if narrowed is not None:
-        (place / "debian.sources").write_text(narrowed, encoding="utf-8")
-        mounts.append((place / "debian.sources", SOURCES))
     return mounts
+
+
+def _lent_sources(shop: Workshop, order: Order) -> Lent:
+    read = ((name, shop.store.read_files(image.layers, (SOURCES,))) for name, image in order.parents.items())
+    found = {name: files[SOURCES].decode() for name, files in read if SOURCES in files}
+    return lend_sources(order.dockerfile, found, order.view)
 
 
 def apt_settings(proxy: str) -> str:
@@ -319,18 +332,3 @@ def apt_settings(proxy: str) -> str:
         proxy: The proxy's URL for the view.
     """
     return f'Acquire::http::Proxy "{proxy}";\nAcquire::Check-Valid-Until "false";\n'
-
-
-def narrow_sources(found: Sequence[str], view: View) -> str | None:
-    """Return what stands for an image's ``debian.sources`` where it names suites that the view lacks.
-
-    Args:
-        found: The files of all parents that have one.
-        view: The archive view.
-
-    Returns:
-        The text to mount; None where none is needed, or where parents name different suites and one text cannot do.
-    """
-    held = {suite.suite for suite in view.suites}
-    narrowed = {within(text, held) for text in found}
-    return narrowed.pop() if len(narrowed) == 1 and narrowed != set(found) else None

@@ -72,7 +72,18 @@ def make_image(
     chosen = epoch if epoch is not None else recipe.epoch or 0
     below = images[final.reference] if final else None
     build = shop.names.fresh()
-    order = Order(recipe.reference, recipe.dockerfile, recipe.context, images, below, view, chosen, build, recipe.proxy)
+    order = Order(
+        name=recipe.reference,
+        dockerfile=recipe.dockerfile,
+        context=recipe.context,
+        parents=images,
+        final=below,
+        view=view,
+        epoch=chosen,
+        build=build,
+        limits=recipe.limits,
+        proxy=recipe.proxy,
+    )
     with (
         _archive_errors(shop, build),
         step(shop.listener, recipe.reference, "build", log=str(log)),

@@ -1,15 +1,19 @@
 """What a failed build says to its user: the instruction, and the line that tells something, out of a long log."""
 
+import errno
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ropewalk.errors import Exit, RopewalkError
+from ropewalk.errors import Exit, HostError, RopewalkError
 from ropewalk.process import CommandFailed, tail_of
 
 _TAIL = 1 << 16
 _LINES = 20
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_NO_SPACE = os.strerror(errno.ENOSPC)
 _SHOWN = 60
 _STEP = re.compile(r"^(?:\[\d+/\d+\] )?STEP \d+/\d+: (?P<instruction>.*)$", re.MULTILINE)
 _TOOLS_OWN = ("error building", "Error: ", "error: ", "time=", "exit status", "subprocess exited", "I: ", "+ ")
@@ -22,6 +26,37 @@ class BuildFailed(RopewalkError):
     exit_code = Exit.FAILED
 
 
+class DiskFull(HostError):
+    """The disk of the state directory, or of temporary files, is full."""
+
+    def __init__(self, where: str) -> None:
+        """Say what was being made.
+
+        Args:
+            where: What was being made.
+        """
+        hint = "free some space there, or set ROPEWALK_STATE to a larger disk; the next run goes on"
+        super().__init__("the disk is full", where=where, hint=hint)
+
+
+@contextmanager
+def full_disk(where: str) -> Iterator[None]:
+    """Say in one line that the disk is full; nothing was kept half.
+
+    Args:
+        where: What was being made.
+
+    Raises:
+        HostError: A file could not be written for want of space.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise DiskFull(where) from error
+
+
 @contextmanager
 def telling(name: str, log: Path) -> Iterator[None]:
     """Turn a failed program of a build into one line that says why.
@@ -32,11 +67,14 @@ def telling(name: str, log: Path) -> Iterator[None]:
 
     Raises:
         BuildFailed: The program failed.
+        DiskFull: It failed for want of space.
     """
     try:
         yield
     except CommandFailed as failed:
         text = tail_of(log, _TAIL).decode(errors="replace") if log.exists() else ""
+        if _NO_SPACE in text:
+            raise DiskFull(name) from failed
         raise BuildFailed(what_failed(text) or failed.message, where=name, hint=f"read {log}") from failed
 
 

@@ -67,12 +67,12 @@ def run_test(
     before = log.stat().st_size if log.exists() else 0
     with step(shop.listener, reference, "test", log=str(log)):
         if isinstance(recipe.test, VariantTest) and order is not None:
-            ok = _run_variant(shop, recipe.test, order, log)
+            ok = _run_variant(shop, recipe, recipe.test, order, log)
         elif isinstance(recipe.test, ScriptTest):
             argv = tuple(word.replace("{image}", reference) for word in recipe.test.argv)
             with shop.names.held({reference: image.digest}):
                 load_image(shop, image, reference)
-                ok = _run_in_room(shop, argv, recipe.directory, log)
+                ok = _run_in_room(shop, recipe, argv, log)
         else:
             ok = True
     written = log.stat().st_size - before if log.exists() else 0
@@ -80,20 +80,20 @@ def run_test(
     return TestOutcome(ok, shop.clock() - start, tuple(text.strip().splitlines()))
 
 
-def _run_variant(shop: Workshop, test: VariantTest, order: Order, log: Path) -> bool:
+def _run_variant(shop: Workshop, recipe: Recipe, test: VariantTest, order: Order, log: Path) -> bool:
     variant = replace(order, dockerfile=test.dockerfile, build=shop.names.fresh())
     with built(shop, variant, log) as stored:
-        return _run_in_room(shop, ("docker", "run", "--rm", stored.name), None, log)
+        return _run_in_room(shop, recipe, ("docker", "run", "--rm", stored.name), log)
 
 
-def _run_in_room(shop: Workshop, argv: tuple[str, ...], directory: Path | None, log: Path) -> bool:
+def _run_in_room(shop: Workshop, recipe: Recipe, argv: tuple[str, ...], log: Path) -> bool:
     name = shop.names.fresh()
     with ExitStack() as stack:
         place = shop.scratch("test")
         stack.callback(shutil.rmtree, place, ignore_errors=True)
         stack.callback(shutil.rmtree, storage.run_root(shop.settings) / name, ignore_errors=True)
         stack.callback(storage.drop_cgroup, shop.settings, name)
-        room = Room(shop.settings, place, name, directory)
+        room = Room(shop.settings, place, name, recipe)
         furnish(room)
         try:
             return run(room_command(room, argv), log=log, check=False).returncode == 0

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ropewalk.build import storage
+from ropewalk.build.limits import PIDS, limit_options
 from ropewalk.process import Command, clean_environment
+from ropewalk.recipe.recipe import Recipe
 from ropewalk.settings import Settings
 
-SECONDS = 600.0
-"""How long a test may take."""
 _COVERED = ("/root", "/home", "/run/user", "/run/containers", "/run/podman")
 """Where credentials lie, beside the state directory and $HOME."""
 _SOCKETS = ("/run/docker.sock", "/run/containerd/containerd.sock")
@@ -72,7 +72,7 @@ while [ $# -gt 0 ]; do
     *) break ;;
     esac
 done
-exec podman {options} "$verb" --pull=never --network=host --cgroup-parent={cgroup} "${given[@]}" "$@"
+exec podman {options} "$verb" --pull=never --network=host --cgroup-parent={cgroup} {limits} "${given[@]}" "$@"
 """
 
 
@@ -84,15 +84,13 @@ class Room:
         settings: Where the state is.
         place: The test's scratch directory: its ``docker``, its home, its containers.
         name: A short word, this test's alone.
-        directory: The recipe's directory, in which the test runs; None for any.
-        seconds: How long the test may take.
+        recipe: The recipe: the test runs in its directory, under its limits.
     """
 
     settings: Settings
     place: Path
     name: str
-    directory: Path | None
-    seconds: float = SECONDS
+    recipe: Recipe
 
 
 def furnish(room: Room) -> None:
@@ -108,6 +106,7 @@ def furnish(room: Room) -> None:
     options = storage.apart(room.settings, room.place / "containers", room.name)
     cgroup = f"{storage.cgroup(room.settings)}/{room.name}"
     docker = _DOCKER.replace("{options}", shlex.join(options)).replace("{cgroup}", cgroup)
+    docker = docker.replace("{limits}", shlex.join((f"--pids-limit={PIDS}", *limit_options(room.recipe.limits))))
     (room.place / "bin" / "docker").write_text(docker, encoding="utf-8")
     (room.place / "bin" / "docker").chmod(0o755)
     home = Path(clean_environment(())["HOME"])
@@ -125,7 +124,7 @@ def room_command(room: Room, argv: tuple[str, ...]) -> Command:
     mine = (("PATH", path), ("HOME", str(room.place / "home")), ("TMPDIR", "/tmp"), ("XDG_RUNTIME_DIR", ""))  # noqa: S108
     environment = (*storage.environment(room.settings), *mine)
     framed = ("unshare", "--net", "--", "sh", str(room.place / "frame"), *argv)
-    return Command(framed, environment, room.directory, timeout=room.seconds, contained=True)
+    return Command(framed, environment, room.recipe.directory, timeout=room.recipe.test_seconds, contained=True)
 
 
 def covered(room: Room, home: Path) -> tuple[Path, ...]:
@@ -159,22 +158,22 @@ def frame(room: Room, keep: Path, hidden: Iterable[Path]) -> str:
         lines += [f"mkdir -p {place}", f"mount --move {keep}/{number} {place}"]
         lines += [] if writable else [f"mount -o remount,bind,ro {place}"]
     lines += [f"[ ! -S {path} ] || mount --bind /dev/null {path}" for path in _SOCKETS]
-    lines += [f"cd {shlex.quote(str(room.directory))}"] if room.directory is not None else []
-    return "\n".join([*lines, 'exec "$@"', ""])
+    return "\n".join([*lines, f"cd {shlex.quote(str(room.recipe.directory.absolute()))}", 'exec "$@"', ""])
 
 
 def _shown(room: Room, hidden: tuple[Path, ...]) -> Iterator[tuple[Path, bool]]:
     """Go through what a test needs of the hidden directories: path, and whether it may write there."""
-    wanted = [(room.place, True), (room.settings.containers, False)]
-    if room.directory is not None:
-        wanted.append((_tree_of(room.directory.absolute(), hidden), False))
+    wanted = ((room.place, True), (room.settings.containers, False), (_tree_of(room.recipe, hidden), False))
     for path, writable in wanted:
         real = Path(os.path.realpath(path))
         if any(cover in real.parents for cover in hidden):
             yield real, writable
 
 
-def _tree_of(directory: Path, hidden: Iterable[Path]) -> Path:
-    """Return the checkout that a recipe stands in, as tests read files of their neighbours; else its own directory."""
-    above = next((path for path in (directory, *directory.parents) if (path / ".git").exists()), directory)
-    return directory if above in hidden else above
+def _tree_of(recipe: Recipe, hidden: Iterable[Path]) -> Path:
+    """Return the tree that a recipe stands in, as tests read files of their neighbours; else its own directory."""
+    directory = recipe.directory.absolute()
+    config = () if recipe.config is None else (recipe.config.absolute().parent,)
+    checkouts = (path for path in (directory, *directory.parents) if (path / ".git").exists())
+    found = (path for path in (*config, *checkouts) if path in (directory, *directory.parents) and path not in hidden)
+    return next(found, directory)

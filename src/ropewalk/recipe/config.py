@@ -63,6 +63,7 @@ class TreeConfig:
         aliases: Other names of the same registry.
         foreign: Allowed parents of other registries.
         keys: Directory of the keys, as written; empty for the state directory's.
+        test_seconds: How long an image's test may take.
         variables: Every other key, for templates.
         path: The file; None where there is none.
     """
@@ -91,6 +92,7 @@ class TreeConfig:
     aliases: tuple[str, ...] = ()
     foreign: tuple[Foreign, ...] = ()
     keys: str = ""
+    test_seconds: int = 600
     variables: Mapping[str, Any] = field(default_factory=dict)
     path: Path | None = None
 
@@ -167,6 +169,7 @@ _OUR_READERS: Mapping[str, Callable[[Node], Any]] = {
     "aliases": Node.texts,
     "foreign": _foreign,
     "keys": Node.text,
+    "test_seconds": Node.number,
 }
 _LATER = ("compressor", "refresh")
 

@@ -141,6 +141,7 @@ class Recipe:
         proxy: The HTTP proxy that RUN instructions get; empty for none. No input of the image.
         config: The config file that it was read with; None where there was none.
         roots: The directories that were named when it was read.
+        test_seconds: How long its test may take; no input of the image.
     """
 
     generation: Generation
@@ -161,6 +162,7 @@ class Recipe:
     proxy: str = ""
     config: Path | None = None
     roots: tuple[Path, ...] = ()
+    test_seconds: int = 600
 
     @property
     def repository(self) -> str:

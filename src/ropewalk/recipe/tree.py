@@ -243,8 +243,10 @@ def load_tree(
         return load_service(found.directory, heads[place], rules, found.tree)
 
     proxy, roots = config.http_proxy or "", tuple(directories)
-    recipes = tuple(
-        replace(load(place, found), limits=config.limits, proxy=proxy, config=config.path, roots=roots)
-        for place, found in places.items()
-    )
+
+    def given(recipe: Recipe) -> Recipe:
+        seconds, limits = config.test_seconds, config.limits
+        return replace(recipe, limits=limits, proxy=proxy, config=config.path, roots=roots, test_seconds=seconds)
+
+    recipes = tuple(given(load(place, found)) for place, found in places.items())
     return Loaded(recipes, tuple(warnings))

@@ -305,6 +305,8 @@ class _Campaign:
             view=self.view,
             epoch=rebased.image.created,
             build=self.shop.names.fresh(),
+            limits=recipe.limits,
+            proxy=recipe.proxy,
         )
         return Made(rebased.image, rebased.layers, inputs.epoch, inputs)
 
