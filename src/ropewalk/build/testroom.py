@@ -105,12 +105,26 @@ def furnish(room: Room) -> None:
     keep.mkdir(parents=True)
     options = storage.apart(room.settings, room.place / "containers", room.name)
     cgroup = f"{storage.cgroup(room.settings)}/{room.name}"
-    docker = _DOCKER.replace("{options}", shlex.join(options)).replace("{cgroup}", cgroup)
-    docker = docker.replace("{limits}", shlex.join((f"--pids-limit={PIDS}", *limit_options(room.recipe.limits))))
+    docker = docker_script(options, cgroup, (f"--pids-limit={PIDS}", *limit_options(room.recipe.limits)))
     (room.place / "bin" / "docker").write_text(docker, encoding="utf-8")
     (room.place / "bin" / "docker").chmod(0o755)
     home = Path(clean_environment(())["HOME"])
     (room.place / "frame").write_text(frame(room, keep, covered(room, home)), encoding="utf-8")
+
+
+def docker_script(options: Iterable[str], cgroup: str, limits: Iterable[str]) -> str:
+    """Return the text of the program that a test calls ``docker``.
+
+    Args:
+        options: podman's global options.
+        cgroup: The control group below which containers run.
+        limits: podman's options for what a container may use.
+    """
+    words = {"{options}": shlex.join(options), "{cgroup}": cgroup, "{limits}": shlex.join(limits)}
+    text = _DOCKER
+    for name, value in words.items():
+        text = text.replace(name, value)
+    return text
 
 
 def room_command(room: Room, argv: tuple[str, ...]) -> Command:

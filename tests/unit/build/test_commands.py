@@ -13,6 +13,7 @@ from ropewalk.build.containers import read_config
 from ropewalk.build.failure import BuildFailed, telling, what_failed
 from ropewalk.build.host import clock_check
 from ropewalk.build.isolation import Isolation, build_options
+from ropewalk.build.testroom import docker_script
 from ropewalk.errors import InputError
 from ropewalk.oci.layer import TarItem
 from ropewalk.oci.model import Entry, EntryType, ImageConfig
@@ -23,6 +24,9 @@ from ropewalk.settings import Settings
 SPEC = BaseSpec(
     ("bookworm", "bookworm-security"), ("main", "contrib"), ("ca-certificates", "curl"), (("LANG", "C"),), ()
 )
+
+
+RUN = "--opt run --pull=never --network=host --cgroup-parent=/g --memory=1"
 
 
 def view(*suites: str) -> View:
@@ -112,6 +116,41 @@ def test_cleaning_removes_what_a_dead_run_left(tmp_path: Path) -> None:
     storage.clean(settings)
     assert not settings.scratch.exists()
     assert [path.name for path in storage.root(settings).iterdir()] == ["overlay"]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("run", "-p", "80:80", "x"), f"{RUN} x"),
+        (
+            ("run", "-d", "-e", "A=1", "--rm", "--name", "n", "x", "-p", "1:2"),
+            f"{RUN} -d -e A=1 --rm --name n x -p 1:2",
+        ),
+        (("run", "-itd", "-v", "/a:/b:ro", "--net", "bridge", "-p8080:8080", "x"), f"{RUN} -itd -v /a:/b:ro x"),
+        (("run", "-ie", "A", "--entrypoint", "/bin/sh", "x", "-c", "y"), f"{RUN} -ie A --entrypoint /bin/sh x -c y"),
+        (("create", "x"), f"{RUN.replace('run', 'create')} x"),
+        (("exec", "x", "a b"), "--opt exec x a b"),
+        (("logs", "x"), "--opt logs x"),
+    ],
+)
+def test_a_tests_docker_is_podman(tmp_path: Path, words: tuple[str, ...], expected: str) -> None:
+    assert asked(tmp_path, words).stdout == expected
+
+
+@pytest.mark.parametrize("verb", ["pull", "push", "build", "login"])
+def test_a_tests_docker_fetches_nothing(tmp_path: Path, verb: str) -> None:
+    done = asked(tmp_path, (verb, "x"))
+    assert (done.returncode, done.stdout) == (125, "")
+    assert f"docker {verb}: a test may not" in done.stderr
+
+
+def asked(place: Path, words: tuple[str, ...]) -> "subprocess.CompletedProcess[str]":
+    (place / "docker").write_text(docker_script(("--opt",), "/g", ("--memory=1",)))
+    (place / "docker").chmod(0o755)
+    (place / "podman").write_text('#!/bin/sh\nprintf %s "$*"\n')
+    (place / "podman").chmod(0o755)
+    environment = {"PATH": f"{place}:{os.environ['PATH']}"}
+    return subprocess.run([place / "docker", *words], env=environment, capture_output=True, text=True, check=False)
 
 
 BUD = """\

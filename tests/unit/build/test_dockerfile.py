@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ropewalk.archive import SuiteView, View
-from ropewalk.build.dockerfile import ending_for, fill_context, narrow_sources, prepared, standing_user
+from ropewalk.build.dockerfile import ending_for, fill_context, prepared, standing_user
 from ropewalk.errors import InputError
 from ropewalk.oci.model import Entry, EntryType
 from ropewalk.recipe.dockerfile import parse
@@ -72,14 +72,6 @@ def test_a_context_has_the_recorded_modes_and_one_time(tmp_path: Path) -> None:
 def view(*suites: str) -> View:
     parts = tuple(SuiteView("http://x", suite, suite, "", 0, ("main",), "", ()) for suite in suites)
     return View("20260101-0000000000", "amd64", parts)
-
-
-def test_sources_are_replaced_only_where_the_view_lacks_a_suite() -> None:
-    text = "Types: deb\nSuites: a b\nComponents: main\n\nTypes: deb\nSuites: c\n"
-    assert narrow_sources([text], view("a", "b", "c")) is None
-    assert narrow_sources([text, text], view("a")) == "Types: deb\nSuites: a\nComponents: main\n"
-    assert narrow_sources([text, "Suites: z\n"], view("a")) is None
-    assert narrow_sources([], view("a")) is None
 
 
 @pytest.mark.parametrize(
