@@ -1,6 +1,8 @@
 """The commands that builds and tests run, and what is read from their answers."""
 
 import io
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
