@@ -26,7 +26,7 @@ from ropewalk.cli.output import Format, FormatOption, print_json, print_line, pr
 from ropewalk.cli.plan import ForceOption, SelectOption, make_plan
 from ropewalk.cli.session import DirectoriesArgument, OfflineOption, RegistryOption, Session, ViewOption
 from ropewalk.errors import Exit, RopewalkError
-from ropewalk.events import step
+from ropewalk.events import Event, EventKind, step
 
 if TYPE_CHECKING:
     from ropewalk.build import Outcome
@@ -108,7 +108,7 @@ def build(
     else:
         print_outcomes(outcomes, len(made.entries) - len(made.of(Action.REFUSED)))
         print_sent(sent)
-    _end(made, outcomes, sent)
+    _end(session, made, outcomes, sent)
 
 
 def _ready(made: "Plan", outcomes: "tuple[Outcome, ...]") -> "Iterator[BuildRecord]":
@@ -119,13 +119,14 @@ def _ready(made: "Plan", outcomes: "tuple[Outcome, ...]") -> "Iterator[BuildReco
     return (record for record in records if record is not None)
 
 
-def _end(made: "Plan", outcomes: "tuple[Outcome, ...]", sent: Sent) -> None:
+def _end(session: Session, made: "Plan", outcomes: "tuple[Outcome, ...]", sent: Sent) -> None:
     """Let the exit code tell, the worst first."""
     from ropewalk.plan import Action
 
     refused = made.of(Action.REFUSED)
     for entry in refused:
-        print_line(f"refused  {entry.recipe.reference}: {', '.join(entry.reasons)}; {entry.hint}", "yellow")
+        told = f"{', '.join(entry.reasons)}; {entry.hint}"
+        session.listener(Event(EventKind.WARNING, entry.recipe.reference, "refused", told))
     if sent.error is not None:
         raise sent.error
     if any(outcome.error for outcome in outcomes):
