@@ -49,6 +49,7 @@ corpus: setup ## what needs a peer's repository: ROPEWALK_CORPUS=DIR make corpus
 bench: setup ## Ropewalk beside its peers, ratios
 	@scripts/as-root $(VENV)/python bench/base.py
 	@scripts/as-root $(VENV)/python bench/tree.py
+	@scripts/as-root $(VENV)/python bench/plan.py
 
 docs: venv ## write the generated reference pages
 	@$(VENV)/python scripts/docs.py
