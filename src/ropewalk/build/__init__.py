@@ -1,7 +1,7 @@
 """Builds: bootstraps and Dockerfiles run in isolation, what they add is normalised, tested, recorded and tagged."""
 
 from ropewalk.build.containers import ld_cache, load_image, unload
-from ropewalk.build.crew import Outcome, ParentFailed, ready, run_plan
+from ropewalk.build.crew import Outcome, ParentFailed, in_order, ready, run_plan
 from ropewalk.build.executor import Made, build_recipe, check, make_image, pin_parents
 from ropewalk.build.failure import BuildFailed, DiskFull, current_step, full_disk, last_lines
 from ropewalk.build.host import Check, checks, jobs, memory
@@ -29,6 +29,7 @@ __all__ = [
     "checks",
     "current_step",
     "full_disk",
+    "in_order",
     "isolation",
     "jobs",
     "last_lines",

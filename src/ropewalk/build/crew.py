@@ -3,12 +3,13 @@
 What is done is kept: a run that was stopped goes on with what is left.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
 from ropewalk.archive import View
 from ropewalk.build.executor import build_recipe, log_of, pin_parents
@@ -19,6 +20,8 @@ from ropewalk.plan import Action, Plan, PlanEntry, ancestors, edges
 from ropewalk.process import Stop
 from ropewalk.recipe.recipe import Recipe
 from ropewalk.recipe.record import BuildRecord, How
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,28 +76,63 @@ def run_plan(
     """
     recipes = tuple(entry.recipe for entry in plan.entries)
     links = edges(recipes)
-    waiting = {entry.recipe.reference: entry for entry in plan.entries if entry.action in wanted}
+    entries = {entry.recipe.reference: entry for entry in plan.entries if entry.action in wanted}
     outcomes: dict[str, Outcome] = {}
-    running: dict[Future[Outcome], str] = {}
+
+    def broken(line: str) -> set[str]:
+        return {other for other in ancestors(line, links) if other in outcomes and outcomes[other].error is not None}
+
+    def work(line: str) -> Outcome:
+        failed = broken(line)
+        return _passed_over(entries[line], min(failed)) if failed else _carry_out(shop, entries[line], recipes, view)
+
+    def done(line: str, outcome: Outcome) -> None:
+        outcomes[line] = outcome
+        if outcome.record is not None and finished is not None:
+            finished(outcome.record)
+
+    def go_on() -> bool:
+        return keep_going or all(outcome.error is None for outcome in outcomes.values())
+
+    in_order(tuple(entries), links, jobs=jobs, work=work, done=done, go_on=go_on)
+    for line in links:
+        if line in entries and line not in outcomes and (failed := broken(line)):
+            outcomes[line] = _passed_over(entries[line], min(failed))
+    return tuple(outcomes[line] for line in links if line in outcomes)
+
+
+def in_order(
+    lines: Sequence[str],
+    links: Mapping[str, tuple[str, ...]],
+    *,
+    jobs: int,
+    work: Callable[[str], T],
+    done: Callable[[str, T], None],
+    go_on: Callable[[], bool] = lambda: True,
+) -> None:
+    """Do some work for each line, several at once, each after those that it needs.
+
+    Args:
+        lines: The lines, parents before those that need them.
+        links: Line -> the lines it needs.
+        jobs: How many at once.
+        work: Runs in a thread of its own; what it raises ends everything.
+        done: Is told of each result, in the caller's thread, before what needs the line is started.
+        go_on: Says whether more may be started; what runs is finished in any case.
+    """
+    waiting = dict.fromkeys(lines)
+    running: dict[Future[T], str] = {}
     with _threads(jobs) as start:
         while waiting or running:
-            failed = {line for line, outcome in outcomes.items() if outcome.error is not None}
-            if keep_going or not failed:
+            if go_on():
                 busy = {*waiting, *running.values()}
                 for line in ready(tuple(waiting), busy, links)[: jobs - len(running)]:
-                    entry = waiting.pop(line)
-                    running[start(partial(_carry_out, shop, entry, recipes, view))] = line
+                    del waiting[line]
+                    running[start(partial(work, line))] = line
             if not running:
                 break
             for future in wait(running, return_when=FIRST_COMPLETED).done:
-                outcome = future.result()
-                outcomes[running.pop(future)] = outcome
-                if outcome.record is not None and finished is not None:
-                    finished(outcome.record)
-            failed = {line for line, outcome in outcomes.items() if outcome.error is not None}
-            for line in [line for line in waiting if failed & ancestors(line, links)]:
-                outcomes[line] = _passed_over(waiting.pop(line), min(failed & ancestors(line, links)))
-    return tuple(outcomes[line] for line in links if line in outcomes)
+                done(running.pop(future), future.result())
 
 
 def ready(waiting: Collection[str], busy: Collection[str], links: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
@@ -118,11 +156,11 @@ def ready(waiting: Collection[str], busy: Collection[str], links: Mapping[str, t
 
 
 @contextmanager
-def _threads(jobs: int) -> Iterator[Callable[[Callable[[], Outcome]], "Future[Outcome]"]]:
+def _threads(jobs: int) -> Iterator[Callable[[Callable[[], Any]], "Future[Any]"]]:
     """Run work in threads; when the body is left by an exception (Ctrl-C), their programs are ended."""
     stop = Stop()
 
-    def covered(work: Callable[[], Outcome]) -> Outcome:
+    def covered(work: Callable[[], Any]) -> Any:
         with stop.covering():
             return work()
 

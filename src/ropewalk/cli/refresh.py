@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ropewalk.cli.build import enter
+from ropewalk.cli.build import JobsOption, default_jobs, enter
 from ropewalk.cli.output import Format, FormatOption, human_size, print_json, print_line, print_table
 from ropewalk.cli.publish import publisher
 from ropewalk.cli.session import DirectoriesArgument, RegistryOption, Session, ViewOption
@@ -22,6 +22,7 @@ def refresh(
     view: ViewOption = None,
     only_plan: Annotated[bool, typer.Option("--plan", help="Say what would happen and why; change nothing.")] = False,
     no_publish: Annotated[bool, typer.Option("--no-publish", help="Renew in the local store only.")] = False,
+    jobs: JobsOption = None,
     registry: RegistryOption = None,
     output: FormatOption = Format.TEXT,
 ) -> None:
@@ -45,12 +46,13 @@ def refresh(
         enter(session, record)
         return 0 if no_publish else send(record).bytes
 
+    at_once = jobs or default_jobs()
     with session.workshop() as shop:
         if no_publish:
-            report = run_refresh(shop, recipes, chosen, renewed)
+            report = run_refresh(shop, recipes, chosen, renewed, jobs=at_once)
         else:
             with publisher(session, registry) as send:
-                report = run_refresh(shop, recipes, chosen, renewed)
+                report = run_refresh(shop, recipes, chosen, renewed, jobs=at_once)
     _print(report, output)
     if any(row.error for row in report.images):
         raise typer.Exit(Exit.FAILED)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ropewalk.archive import View, ViewBook
-from ropewalk.build import Made, Workshop, build_recipe, check
+from ropewalk.build import Made, Workshop, build_recipe, check, full_disk, in_order
 from ropewalk.build.dockerfile import Order
 from ropewalk.errors import InputError, RopewalkError
 from ropewalk.events import Event, EventKind, step
@@ -140,6 +140,7 @@ def refresh(
     publish: Publish | None = None,
     *,
     prove_all: bool = False,
+    jobs: int = 1,
 ) -> RefreshReport:
     """Renew every image that a view makes old.
 
@@ -147,8 +148,9 @@ def refresh(
         shop: The workshop.
         recipes: The tree.
         view: The archive view.
-        publish: Publishes each renewed image as soon as it is recorded; None publishes nothing.
+        publish: Publishes each renewed image as soon as it is recorded, in the caller's thread; None publishes nothing.
         prove_all: Prove every rebased image before it is recorded, not only those that the rules want proven.
+        jobs: How many images at once.
 
     Returns:
         One row a line. A failure is told in its row and passes over the descendants, nothing else.
@@ -160,7 +162,17 @@ def refresh(
     lines = _lines(recipes, records, shop.store)
     newer = newer_packages(view, shop.views, shop.store, [(line.recipe, line.record) for line in lines])
     campaign = _Campaign(shop, tuple(recipes), view, publish, newer, records, prove_all=prove_all)
-    return RefreshReport(view.id, tuple(campaign.row(line) for line in lines))
+    by_reference = {line.recipe.reference: line for line in lines}
+    rows: dict[str, RefreshRow] = {}
+
+    def done(reference: str, result: _Result) -> None:
+        rows[reference] = campaign.row(by_reference[reference], result)
+
+    def work(reference: str) -> _Result:
+        return campaign.result(by_reference[reference])
+
+    in_order(tuple(by_reference), campaign.links, jobs=jobs, work=work, done=done)
+    return RefreshReport(view.id, tuple(rows[reference] for reference in by_reference))
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +182,8 @@ class _Result:
     record: BuildRecord
     way: Way
     reason: str
+    error: str = ""
+    seconds: float = 0.0
 
 
 @dataclass(slots=True)
@@ -191,31 +205,37 @@ class _Campaign:
         self.reader = DpkgReader(self.shop.store)
         self.links = edges(self.recipes)
 
-    def row(self, line: _Line) -> RefreshRow:
-        """Renew one image if it needs it; an error ends here and passes over what needs the image."""
-        recipe, old = line.recipe, line.record.reference
+    def result(self, line: _Line) -> _Result:
+        """Renew one image if it needs it, in a thread of its own; an error ends here and passes over what needs it."""
         start = self.shop.clock()
-        broken = sorted(self.failed & ancestors(recipe.reference, self.links))
-        result, pushed, error = _Result(line.record, Way.UNCHANGED, ""), 0, ""
-        if broken:
-            error = f"needs {broken[0]}, which failed"
-        else:
+        broken = sorted(self.failed & ancestors(line.recipe.reference, self.links))
+        result = _Result(line.record, Way.UNCHANGED, "", f"needs {broken[0]}, which failed" if broken else "")
+        if not broken:
             try:
-                result = self._renew(line)
+                with full_disk(line.recipe.reference):
+                    result = self._renew(line)
+            except RopewalkError as caught:
+                result = replace(result, error=f"{caught}; {caught.hint}")
+        return replace(result, seconds=self.shop.clock() - start)
+
+    def row(self, line: _Line, result: _Result) -> RefreshRow:
+        """Publish what became of an image and tell it; what needs the image starts afterwards."""
+        start, pushed, error = self.shop.clock(), 0, result.error
+        if not error:
+            try:
                 pushed = self._send(result)
             except RopewalkError as caught:
                 error = f"{caught}; {caught.hint}"
         if error:
-            self.failed.add(recipe.reference)
+            self.failed.add(line.recipe.reference)
         proof = self.shop.book.proof(result.record.digest)
-        seconds = self.shop.clock() - start
         return RefreshRow(
-            name=recipe.name,
-            old=old,
+            name=line.recipe.name,
+            old=line.record.reference,
             new=result.record.reference,
             how=result.way,
             reason=result.reason,
-            seconds=seconds,
+            seconds=result.seconds + self.shop.clock() - start,
             bytes_pushed=pushed,
             proven=proof is not None and proof.equal,
             error=error,
