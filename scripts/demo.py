@@ -22,9 +22,11 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from kit.node import RestrictedNode  # noqa: E402  # the kit is no package of ours
 from kit.street import EVERYTHING, NAME, StepFailed, Street  # noqa: E402  # likewise
+from ropewalk import atomic  # noqa: E402  # likewise
 from ropewalk.cli.output import human_size  # noqa: E402  # likewise
 from ropewalk.errors import RopewalkError  # noqa: E402  # likewise
 
+RECORD = "demo.json"
 NODE = f"demo{sha256(str(ROOT).encode()).hexdigest()[:4]}"
 """The node's name: two checkouts on one machine must not share its network."""
 
@@ -103,6 +105,8 @@ def walk(street: Street, node: RestrictedNode, figures: dict[str, Any], *, keep:
 
     def note(part: str, value: dict[str, Any]) -> None:
         figures[part] = {**value, "at": figures["run"]}
+        # At once, so that a demo that was stopped goes on with its figures.
+        atomic.write_text(street.state / RECORD, json.dumps(figures, indent=1))
 
     heading("archive views: the release alone, then with updates and security")
     old = street.ask("archive", "view", "--suite", "bookworm", "--pockets", "release")["view"]
@@ -221,7 +225,7 @@ def main() -> int:
         street.show("registry", "down")
         return 0
     start = time.monotonic()
-    record = street.state / "demo.json"
+    record = street.state / RECORD
     figures: dict[str, Any] = json.loads(record.read_bytes()) if record.exists() else {}
     figures["run"] = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     heading("doctor: what this host can do")
@@ -232,7 +236,6 @@ def main() -> int:
         if not chosen.keep:
             node.stop()
             street.run("registry", "down")
-    record.write_text(json.dumps(figures, indent=1))
     heading(f"done in {time.monotonic() - start:.0f} s")
     print(block(figures, address))
     if chosen.keep:

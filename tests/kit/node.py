@@ -25,6 +25,7 @@ from ropewalk.process import Command, Completed, detach, run, started
 _CONTAINERS_CONF = """\
 [containers]
 default_ulimits = ["nofile=20000:20000", "nproc=20000:20000"]
+log_driver = "k8s-file"
 
 [engine]
 runtime = "runc"
