@@ -322,8 +322,8 @@ class RestrictedNode:
         inner = self._init()
         if inner is None:
             raise NodeDown("is not running", where=self._namespace, hint="start it")
-        # The root too: the node may have been started in a chroot.
-        enter = ("nsenter", f"--target={inner}", "--mount", "--pid", "--net", "--root", "--")
+        # Root and working directory too: the node may have been started in a chroot.
+        enter = ("nsenter", f"--target={inner}", "--mount", "--pid", "--net", "--root", "--wd", "--")
         # A home of its own, so that no user's own policy or configuration counts.
         environment = (("CONTAINERS_CONF", str(self._scratch / "containers.conf")), ("HOME", str(self._scratch)))
         return run(Command((*enter, *argv), environment=environment, timeout=_PULL_SECONDS), check=False)
