@@ -5,6 +5,7 @@ import re
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -101,6 +102,18 @@ def base_items(scanned: Iterable[TarItem], files: Iterable[SmallFile], epoch: in
         yield TarItem(entry, partial(io.BytesIO, file.content))
 
 
+def dated(item: TarItem, epoch: int) -> TarItem:
+    """Give a directory the image's time: whether a package or mmdebstrap's hook made it first is its version's affair.
+
+    Args:
+        item: An item of the root.
+        epoch: SOURCE_DATE_EPOCH in seconds.
+    """
+    if item.entry.type is not EntryType.DIRECTORY:
+        return item
+    return replace(item, entry=replace(item.entry, mtime=epoch))
+
+
 @contextmanager
 def bootstrapped(
     shop: Workshop, recipe: Recipe, view: View, epoch: int, log: Path, *, build: str = ""
@@ -134,6 +147,7 @@ def bootstrapped(
         files = base_files(spec.suites, spec.components)
         # Without an entry of its own, clients give the root their own mode: podman 0555.
         root = TarItem(Entry("", EntryType.DIRECTORY, 0o755, mtime=epoch), None)
-        yield (root, *normalise(base_items(scan(target), files, epoch), {}, epoch))
+        items = normalise(base_items(scan(target), files, epoch), {}, epoch)
+        yield (root, *(dated(item, epoch) for item in items))
     finally:
         shutil.rmtree(place, ignore_errors=True)

@@ -10,7 +10,7 @@ import pytest
 from ropewalk.archive import SuiteView, View
 from ropewalk.build import storage
 from ropewalk.build.aptfiles import SmallFile
-from ropewalk.build.bootstrap import base_config, base_items, bootstrap_command
+from ropewalk.build.bootstrap import base_config, base_items, bootstrap_command, dated
 from ropewalk.build.containers import read_config
 from ropewalk.build.failure import BuildFailed, telling, what_failed
 from ropewalk.build.host import clock_check
@@ -200,3 +200,10 @@ def test_a_clock_behind_the_archive_is_wrong(late: int, *, ok: bool) -> None:
     check = clock_check(1_700_000_000 + late, 1_700_000_000)
     assert check.ok is ok
     assert bool(check.fix) is not ok
+
+
+def test_directories_of_a_base_have_the_images_time() -> None:
+    directory = TarItem(Entry("usr/lib", EntryType.DIRECTORY, 0o755, mtime=3), None)
+    file = TarItem(Entry("usr/lib/x", EntryType.FILE, 0o644, mtime=3), None)
+    assert dated(directory, 7).entry.mtime == 7
+    assert dated(file, 7) is file
