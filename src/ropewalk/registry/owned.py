@@ -40,8 +40,12 @@ def alive(process: Owned) -> bool:
     return started == process.started and state not in _DEAD and process.boot == _boot()
 
 
-def end(process: Owned) -> bool:
-    """End a process of ours: politely first, by SIGKILL after 10 seconds.
+def end(process: Owned, grace: float = _END_SECONDS) -> bool:
+    """End a process of ours: politely first, then by SIGKILL.
+
+    Args:
+        process: The process.
+        grace: Seconds to wait after each of the two.
 
     Returns:
         False where it is gone already, or where its number is another process's now.
@@ -60,7 +64,7 @@ def end(process: Owned) -> bool:
         for number in (signal.SIGTERM, signal.SIGKILL):
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(handle, number)
-            if select.select([handle], [], [], _END_SECONDS)[0]:
+            if select.select([handle], [], [], grace)[0]:
                 return True
     finally:
         os.close(handle)
