@@ -76,10 +76,12 @@ class Sending:
     Attributes:
         wanted: It does.
         why: Why, in a few words.
+        asked: The config's credentials or an option ask for it: then people are told what came of it.
     """
 
     wanted: bool
     why: str
+    asked: bool = True
 
 
 def sending(session: Session, publish: bool | None, *, offline: bool) -> Sending:  # noqa: FBT001  # None: as the config says
@@ -93,17 +95,19 @@ def sending(session: Session, publish: bool | None, *, offline: bool) -> Sending
     Raises:
         typer.BadParameter: Publishing was asked for without a registry.
     """
+    login = session.credentials() is not None
     if publish is False:
-        return Sending(wanted=False, why="--no-publish")
+        return Sending(wanted=False, why="--no-publish", asked=login)
     if offline:
         if publish:
             raise typer.BadParameter("--publish needs the registry, which --offline does without")
-        return Sending(wanted=False, why="--offline")
+        return Sending(wanted=False, why="--offline", asked=login)
     if publish:
         return Sending(wanted=True, why="--publish")
-    if session.credentials() is not None:
+    if login:
         return Sending(wanted=True, why="the config has username and password; --no-publish keeps images here")
-    return Sending(wanted=False, why="the config has no username and password; --publish or `ropewalk publish` sends")
+    why = "the config has no username and password; --publish or `ropewalk publish` sends"
+    return Sending(wanted=False, why=why, asked=False)
 
 
 def check_sending(session: Session, registry: str | None, plan: Sending, entries: "Iterable[PlanEntry]") -> None:
@@ -165,9 +169,10 @@ def send_all(session: Session, registry: str | None, plan: Sending, records: "It
 
 
 def print_sent(sent: Sent) -> None:
-    """Say what was published, or why nothing was."""
+    """Say what was published, or why nothing was; nothing where nobody asked for it."""
     if not sent.plan.wanted:
-        print_line(f"not published: {sent.plan.why}")
+        if sent.plan.asked:
+            print_line(f"not published: {sent.plan.why}")
         return
     for outcome in sent.outcomes:
         print_line(f"published  {outcome.reference}  {outcome.digest[7:19]}  {human_size(outcome.bytes)} sent")

@@ -9,7 +9,7 @@ from kit.images import recipe, record
 from kit.recipes import REGISTRY, production, write
 from ropewalk.build.dockerfile import proxies
 from ropewalk.cli.app import run
-from ropewalk.cli.dockerpkg import refuse_pull, sending, version_suffix
+from ropewalk.cli.dockerpkg import Sent, print_sent, refuse_pull, sending, version_suffix
 from ropewalk.cli.session import Session
 from ropewalk.errors import Exit, InputError
 from ropewalk.events import silent
@@ -58,6 +58,28 @@ def test_who_gives_credentials_wants_images_published(
     decided = sending(session(tmp_path, config), publish, offline=offline)
     assert (decided.wanted, decided.why[: len(expected[1])]) == expected
     assert "rope-yarn" not in decided.why
+
+
+@pytest.mark.parametrize(
+    ("config", "options", "said"),
+    [
+        ("", (None, True), ""),
+        ("", (None, False), ""),
+        ("", (False, False), ""),
+        (LOGIN, (None, True), "not published: --offline\n"),
+        (LOGIN, (False, False), "not published: --no-publish\n"),
+    ],
+)
+def test_that_nothing_was_published_is_said_where_publishing_was_asked_for(
+    tmp_path: Path,
+    config: str,
+    options: tuple[bool | None, bool],
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    publish, offline = options
+    print_sent(Sent(sending(session(tmp_path, config), publish, offline=offline)))
+    assert capsys.readouterr().out == said
 
 
 @pytest.mark.parametrize(
