@@ -31,6 +31,7 @@ components: [main]
 packages: []
 """
 FROM = "FROM {{ 'bookworm' | image_tag }}\n"
+MODEST = "container_limits: memory=1500m,memswap=2g,cpushares=512,cpusetcpus=0\n"
 SERVER = """\
 #!/usr/bin/perl
 use IO::Socket::INET;
@@ -85,7 +86,7 @@ def yard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yard]:
     )
     with open_workshop(settings, from_apt(), events.append) as shop:
         made = Yard(shop, view, tmp_path_factory.mktemp("trees"))
-        assert [outcome.error for outcome in made.build({}).values()] == [None]
+        assert [outcome.error for outcome in made.build({}, MODEST).values()] == [None]
         yield made
 
 
@@ -159,6 +160,14 @@ def test_a_build_has_no_more_than_the_config_allows(yard: Yard) -> None:
     outcomes = yard.build({"greedy": FROM + line}, "container_limits: memory=100m,memswap=100m\n")
     assert outcomes["greedy"].error is not None
     assert yard.build({"modest": FROM + line}, "container_limits: memory=900m\n")["modest"].error is None
+
+
+def test_a_bootstrap_has_no_more_than_the_config_allows_either(yard: Yard) -> None:
+    base = {"bookworm/base.yaml": BASE.replace("12-1", "12-2")}
+    greedy = yard.run(load(yard.place / "greedy", base, "container_limits: memory=8m,memswap=8m\n"))["bookworm"]
+    assert greedy.error is not None
+    group, top = storage.cgroup(yard.shop.settings).removeprefix("/"), Path("/sys/fs/cgroup")
+    assert [path for path in (*top.glob(f"{group}/*"), *top.glob(f"*/{group}/*")) if path.is_dir()] == []
 
 
 # --- what a test may do ---

@@ -13,6 +13,7 @@ from ropewalk.archive import View, uri_of
 from ropewalk.build import storage
 from ropewalk.build.aptfiles import SmallFile, base_files
 from ropewalk.build.failure import telling
+from ropewalk.build.limits import limited
 from ropewalk.build.normalise import normalise
 from ropewalk.build.scan import scan
 from ropewalk.build.workshop import Workshop
@@ -116,7 +117,7 @@ def dated(item: TarItem, epoch: int) -> TarItem:
 
 @contextmanager
 def bootstrapped(
-    shop: Workshop, recipe: Recipe, view: View, epoch: int, log: Path, *, build: str = ""
+    shop: Workshop, recipe: Recipe, view: View, epoch: int, log: Path, *, build: str
 ) -> Iterator[tuple[TarItem, ...]]:
     """Bootstrap a base image's root.
 
@@ -126,7 +127,7 @@ def bootstrapped(
         view: The archive view.
         epoch: SOURCE_DATE_EPOCH in seconds.
         log: Where mmdebstrap writes.
-        build: A word that tells this build's errors at the proxy from those of others.
+        build: A word that tells this build's errors at the proxy, and its control group, from those of others.
 
     Yields:
         The normalised items of the image's one layer; their content is there during the ``with``.
@@ -143,7 +144,8 @@ def bootstrapped(
         target = place / "root"
         command = bootstrap_command(spec, view, shop.proxy.url(view.id, build), epoch, target)
         with telling(recipe.reference, log):
-            run(storage.nameless(command), log=log)
+            group = f"{storage.cgroup(shop.settings)}/{build}"
+            run(limited(storage.nameless(command), group, recipe.limits), log=log)
         files = base_files(spec.suites, spec.components)
         # Without an entry of its own, clients give the root their own mode: podman 0555.
         root = TarItem(Entry("", EntryType.DIRECTORY, 0o755, mtime=epoch), None)
@@ -151,3 +153,4 @@ def bootstrapped(
         yield (root, *(dated(item, epoch) for item in items))
     finally:
         shutil.rmtree(place, ignore_errors=True)
+        storage.drop_cgroup(shop.settings, build)
