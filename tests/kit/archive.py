@@ -1,7 +1,9 @@
 """A tiny archive: real .debs, signed release files, and a server of it on loopback."""
 
+import gzip
 import hashlib
 import lzma
+import ssl
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,13 +11,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from functools import cache, partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from urllib.parse import unquote
 
 import pysequoia
 
 from ropewalk.archive import Upstream
+from ropewalk.debian import Repository, suite_path
 
 NEW_YEAR = 1767225600
 """2026-01-01 00:00:00 UTC."""
@@ -105,11 +109,19 @@ class Served:
         url: The server's address.
         requests: The paths that were asked for, in order.
         failing: How often a path is answered with 503 from now on.
+        cutting: After how many bytes the connection breaks when a path is next sent.
+        unchanged: The paths that were answered with 304.
+        ranges: Path and first byte of each partial answer.
+        tags: Answers carry an ETag.
     """
 
     url: str
     requests: list[str] = field(default_factory=list)
     failing: dict[str, int] = field(default_factory=dict)
+    cutting: dict[str, int] = field(default_factory=dict)
+    unchanged: list[str] = field(default_factory=list)
+    ranges: list[tuple[str, int]] = field(default_factory=list)
+    tags: bool = True
 
     @property
     def upstream(self) -> Upstream:
@@ -121,21 +133,54 @@ class Served:
         return sum(path.endswith(end) for path in self.requests)
 
 
-class _Handler(SimpleHTTPRequestHandler):
-    def __init__(self, *arguments: object, served: Served, directory: str) -> None:
+class _Handler(BaseHTTPRequestHandler):
+    """Serves files as mirrors do: with ETag and Last-Modified, conditional requests and ranges (RFC 9110, 13 and 14)."""
+
+    protocol_version = "HTTP/1.1"
+
+    def __init__(self, *arguments: object, served: Served, directory: Path) -> None:
         self._served = served
-        super().__init__(*arguments, directory=directory)  # type: ignore[arg-type]
+        self._directory = directory
+        super().__init__(*arguments)  # type: ignore[arg-type]
 
     def log_message(self, *_arguments: object) -> None:
         pass
 
-    def send_head(self) -> object:  # type: ignore[override]
+    def do_GET(self) -> None:
         self._served.requests.append(self.path)
+        path = self._directory / unquote(self.path).lstrip("/")
         if self._served.failing.get(self.path, 0) > 0:
             self._served.failing[self.path] -= 1
-            self.send_error(503)
-            return None
-        return super().send_head()
+            self._answer(503, b"")
+        elif path.is_file():
+            self._send(path.read_bytes(), formatdate(path.stat().st_mtime, usegmt=True))
+        else:
+            self._answer(404, b"")
+
+    def _send(self, content: bytes, date: str) -> None:
+        tag = f'"{hashlib.sha256(content).hexdigest()}"' if self._served.tags else ""
+        known = self.headers.get("If-None-Match") or self.headers.get("If-Modified-Since")
+        if known and known in {tag, date}:
+            self._served.unchanged.append(self.path)
+            self._answer(304, b"", tag, date)
+            return
+        start = int((self.headers.get("Range") or "bytes=0-").removeprefix("bytes=").rstrip("-"))
+        if start and self.headers.get("If-Range") in {None, tag, date}:
+            self._served.ranges.append((self.path, start))
+            self._answer(206, content[start:], tag, date, f"bytes {start}-{len(content) - 1}/{len(content)}")
+        else:
+            self._answer(200, content, tag, date)
+
+    def _answer(self, status: int, content: bytes, tag: str = "", date: str = "", part: str = "") -> None:
+        self.send_response(status)
+        for name, value in (("ETag", tag), ("Last-Modified", date), ("Content-Range", part)):
+            if value:
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        cut = self._served.cutting.pop(self.path, len(content))
+        self.wfile.write(content[:cut])
+        self.close_connection = cut < len(content)
 
 
 class Archive:
@@ -154,12 +199,22 @@ class Archive:
         self.keyring.write_bytes(self.key.public)
 
     def base(self, suite: str) -> Path:
-        """Return the archive's directory that has a suite."""
+        """Return the archive's directory that has a suite of Debian's."""
         return self.root / ("debian-security" if suite.endswith("-security") else "debian")
 
-    def inrelease(self, suite: str) -> Path:
-        """Return a suite's InRelease file."""
-        return self.base(suite) / "dists" / suite / "InRelease"
+    def inrelease(self, suite: str, place: str = "") -> Path:
+        """Return a suite's InRelease file; ``place`` as in `publish`."""
+        return (self.root / place if place else self.base(suite)) / suite_path(suite) / "InRelease"
+
+    def repository(self, url: str, place: str, suite: str) -> Repository:
+        """Return how a recipe names an archive beside Debian's.
+
+        Args:
+            url: Where it is served.
+            place: As in `publish`.
+            suite: Its suite.
+        """
+        return Repository(f"{url}/{place}", (suite,), () if suite.endswith("/") else ("main",), self.keyring)
 
     def _stanza(self, base: Path, deb: Deb) -> str:
         path = base / deb.filename
@@ -178,6 +233,9 @@ class Archive:
         date: int = NEW_YEAR,
         key: Key | None = None,
         fields: Mapping[str, str] | None = None,
+        place: str = "",
+        packed: str = ".xz",
+        apart: Sequence[Deb] = (),
     ) -> None:
         """Make a suite of packages: the .debs, the index, the signed release file.
 
@@ -187,16 +245,15 @@ class Archive:
             date: The release file's Date, in seconds since 1970.
             key: Who signs; the archive's own key by default.
             fields: Fields of the release file that replace the usual ones.
+            place: The directory of an archive beside Debian's; a suite that ends in ``/`` is flat there.
+            packed: The end of the index's name.
+            apart: Packages in an index of those for all architectures.
         """
-        base = self.base(suite)
-        plain = "\n".join(self._stanza(base, deb) for deb in debs).encode()
-        index = lzma.compress(plain, preset=0)
-        digest, plain_digest = hashlib.sha256(index).hexdigest(), hashlib.sha256(plain).hexdigest()
-        directory = base / "dists" / suite / "main" / "binary-amd64"
-        by_hash = directory / "by-hash" / "SHA256" / digest
-        by_hash.parent.mkdir(parents=True, exist_ok=True)
-        by_hash.write_bytes(index)
-        (directory / "Packages.xz").write_bytes(index)
+        base = self.root / place if place else self.base(suite)
+        below = "" if suite.endswith("/") else "main/binary-{}/"
+        files = self._index(base, suite, below.format("amd64"), debs, packed)
+        if apart:
+            files += self._index(base, suite, below.format("all"), apart, packed)
         values = {
             "Origin": "Debian",
             "Label": "Debian-Security" if suite.endswith("-security") else "Debian",
@@ -204,30 +261,69 @@ class Archive:
             "Codename": suite,
             "Date": formatdate(date, usegmt=True).replace("GMT", "UTC"),
             "Acquire-By-Hash": "yes",
-            "Architectures": "amd64",
+            "Architectures": "all amd64" if apart else "amd64",
             "Components": "updates/main" if suite.endswith("-security") else "main",
             **(fields or {}),
-            "SHA256": f"\n {plain_digest} {len(plain)} main/binary-amd64/Packages"
-            f"\n {digest} {len(index)} main/binary-amd64/Packages.xz",
+            "SHA256": files,
         }
-        text = "".join(f"{name}: {value}\n" for name, value in values.items())
-        self.inrelease(suite).write_bytes((key or self.key).sign(text))
+        text = "".join(f"{name}: {value}\n" for name, value in values.items() if value)
+        self.inrelease(suite, place).write_bytes((key or self.key).sign(text))
+
+    def _index(self, base: Path, suite: str, below: str, debs: Sequence[Deb], packed: str) -> str:
+        """Write an index; return its lines in the release file."""
+        plain = "\n".join(self._stanza(base, deb) for deb in debs).encode()
+        index = {".xz": lzma.compress(plain, preset=0), ".gz": gzip.compress(plain), "": plain}[packed]
+        digest = hashlib.sha256(index).hexdigest()
+        directory = base / suite_path(suite) / below
+        by_hash = directory / "by-hash" / "SHA256" / digest
+        by_hash.parent.mkdir(parents=True, exist_ok=True)
+        by_hash.write_bytes(index)
+        (directory / f"Packages{packed}").write_bytes(index)
+        names = {f"Packages{packed}": index, "Packages": plain}
+        return "".join(
+            f"\n {hashlib.sha256(content).hexdigest()} {len(content)} {below}{name}" for name, content in names.items()
+        )
 
     @contextmanager
-    def serve(self) -> Iterator[Served]:
+    def serve(self, certificate: Path | None = None, *, tags: bool = True) -> Iterator[Served]:
         """Serve the archive on a free port of loopback.
+
+        Args:
+            certificate: Key and certificate in PEM, for https; None for http.
+            tags: Answers carry an ETag.
 
         Yields:
             Its address and what was asked.
         """
-        requests: list[str] = []
-        failing: dict[str, int] = {}
-        handler = partial(_Handler, served=Served("", requests, failing), directory=str(self.root))
-        with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
+        served = Served(f"http{'s' if certificate else ''}://127.0.0.1:{server.server_address[1]}", tags=tags)
+        server.RequestHandlerClass = partial(_Handler, served=served, directory=self.root)
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+        with server:
             thread = threading.Thread(target=server.serve_forever, args=(0.01,))
             thread.start()
             try:
-                yield Served(f"http://127.0.0.1:{server.server_address[1]}", requests, failing)
+                yield served
             finally:
                 server.shutdown()
                 thread.join()
+
+
+def certificate(directory: Path) -> Path:
+    """Make a key and a self-signed certificate of 127.0.0.1.
+
+    Args:
+        directory: Where the file is put.
+
+    Returns:
+        Both in one PEM file, which is also what clients must trust.
+    """
+    path, key = directory / "server.pem", directory / "server.key"
+    request = ("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+    names = ("-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1")
+    subprocess.run([*request, *names, "-keyout", key, "-out", path], check=True, capture_output=True)
+    path.write_bytes(key.read_bytes() + path.read_bytes())
+    return path

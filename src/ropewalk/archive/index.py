@@ -1,7 +1,9 @@
 """An archive's Packages index: read once, kept as a compact table that loads in a moment."""
 
+import gzip
 import lzma
 import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -71,23 +73,29 @@ def _row(found: dict[str, str], where: str) -> str:
     return "\t".join(columns)
 
 
+def _unpacked(index: bytes, path: str) -> bytes:
+    if path.endswith(".xz"):
+        return lzma.decompress(index)
+    return gzip.decompress(index) if path.endswith(".gz") else index
+
+
 def table(index: bytes, where: str) -> str:
     """Make the table of an index.
 
     Args:
-        index: ``Packages.xz``.
-        where: What it is, for errors.
+        index: ``Packages.xz``, ``Packages.gz`` or ``Packages``.
+        where: What it is, for errors; its end says how it is packed.
 
     Returns:
         `HEADER`, then a line per package: filename, sha256, size, package, version, source, source version, architecture,
         with tabs between.
 
     Raises:
-        InputError: It is no xz file, or a paragraph lacks a field.
+        InputError: It cannot be unpacked, or a paragraph lacks a field.
     """
     try:
-        text = lzma.decompress(index).decode()
-    except (lzma.LZMAError, UnicodeDecodeError) as error:
+        text = _unpacked(index, where).decode()
+    except (lzma.LZMAError, zlib.error, OSError, EOFError, UnicodeDecodeError) as error:
         raise InputError(
             f"cannot be read: {error}", where=where, hint="the archive is broken; tell its keepers"
         ) from error

@@ -7,6 +7,7 @@ those that the view recorded; .debs come from the pool by sha256.
 
 import base64
 import binascii
+import posixpath
 import shutil
 import socket
 import threading
@@ -21,9 +22,11 @@ from types import TracebackType
 from typing import ClassVar, Self
 from urllib.parse import unquote, urlsplit
 
+from ropewalk.archive.index import ArchivePackage, packages
 from ropewalk.archive.pool import Pool
 from ropewalk.archive.upstream import Upstream, download
 from ropewalk.archive.view import SuiteView, View, ViewBook
+from ropewalk.debian import suite_path
 from ropewalk.errors import HostError, RopewalkError, TrustError
 from ropewalk.events import Event, EventKind, Listener
 
@@ -49,58 +52,43 @@ class Answer:
     date: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Deb:
-    uri: str
-    filename: str
-    sha256: str
-    size: int
-
-
 @dataclass(slots=True)
 class _Served:
     """A view with what a request can name; the .debs are read when the first is asked for."""
 
     view: View
-    debs: dict[str, str] = field(default_factory=dict)
+    debs: dict[str, tuple[SuiteView, str]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def deb(self, book: ViewBook, address: str) -> _Deb | None:
+    def deb(self, book: ViewBook, address: str) -> ArchivePackage | None:
         """Find a .deb by host and path."""
         with self.lock:
             if not self.debs:
                 self.debs.update(_addresses(book, self.view))
-        row = self.debs.get(address)
-        if row is None:
+        if address not in self.debs:
             return None
-        filename, sha256, size, *_ = row.split("\t")
-        uri = next(suite.uri for suite in self.view.suites if address == f"{_address(suite.uri)}/{filename}")
-        return _Deb(uri, filename, sha256, int(size))
+        suite, row = self.debs[address]
+        return next(packages([row], suite.suite, suite.uri))
 
 
 def _address(uri: str) -> str:
     return uri.partition("://")[2]
 
 
-def _addresses(book: ViewBook, view: View) -> Iterator[tuple[str, str]]:
+def _addresses(book: ViewBook, view: View) -> Iterator[tuple[str, tuple[SuiteView, str]]]:
     for suite in view.suites:
         base = _address(suite.uri)
         for index in suite.indexes:
             for row in book.rows(index):
-                filename = row.partition("\t")[0]
-                yield f"{base}/{filename}", row
+                filename = row.partition("\t")[0].removeprefix("./")
+                yield f"{base}/{filename}", (suite, row)
 
 
 def _recorded(suite: SuiteView, path: str) -> str:
     """Return the sha256 of a suite's recorded file; empty where the path is none."""
     if path == "InRelease":
         return suite.inrelease
-    directory, _, name = path.rpartition("/")
-    for index in suite.indexes:
-        by_hash = f"{index.path.rpartition('/')[0]}/by-hash/SHA256"
-        if path == index.path or (directory == by_hash and name == index.sha256):
-            return index.sha256
-    return ""
+    return next((index.sha256 for index in suite.indexes if path in {index.path, index.by_hash}), "")
 
 
 def view_of_header(header: str | None) -> tuple[str, str]:
@@ -134,6 +122,7 @@ class ArchiveProxy:
         self._served: dict[str, _Served] = {}
         self._lock = threading.Lock()
         self._errors: list[tuple[str, RopewalkError]] = []
+        self._used: dict[str, dict[str, ArchivePackage]] = {}
         self._client = upstream.client()
         self._stack = ExitStack()
         self._port = 0
@@ -177,6 +166,16 @@ class ArchiveProxy:
             self._errors = [item for item in self._errors if item[0] != build]
         return found
 
+    def take_used(self, build: str) -> tuple[ArchivePackage, ...]:
+        """Return the .debs that one build was given, by name, and forget them.
+
+        Args:
+            build: As given to `url`.
+        """
+        with self._lock:
+            used = self._used.pop(build, {})
+        return tuple(sorted(used.values(), key=lambda deb: (deb.package, deb.version, deb.architecture, deb.sha256)))
+
     def url(self, view_id: str, build: str = "") -> str:
         """Return the proxy's address for a view, as ``http_proxy`` or ``Acquire::http::Proxy`` takes it.
 
@@ -203,7 +202,7 @@ class ArchiveProxy:
             reason = error.message if view_id else "name an archive view as the proxy's user"
             return Answer(HTTPStatus.PROXY_AUTHENTICATION_REQUIRED, reason)
         try:
-            return self._answer(served, url)
+            return self._answer(served, url, build)
         except RopewalkError as error:
             return self._failed(error, build)
         except OSError as error:
@@ -224,27 +223,29 @@ class ArchiveProxy:
                 self._served[view_id] = _Served(self._views.load(view_id))
             return self._served[view_id]
 
-    def _answer(self, served: _Served, url: str) -> Answer:
+    def _answer(self, served: _Served, url: str, build: str) -> Answer:
         parts = urlsplit(url)
-        host = _SAME_HOST.get(parts.hostname or "", parts.hostname or "")
-        if host not in {urlsplit(suite.uri).hostname for suite in served.view.suites}:
+        host = _SAME_HOST.get(parts.netloc, parts.netloc)
+        if host not in {urlsplit(suite.uri).netloc for suite in served.view.suites}:
             return Answer(HTTPStatus.FORBIDDEN, f"{host} is not in view {served.view.id}: add it to the view")
-        address = host + unquote(parts.path)
+        address = host + posixpath.normpath(unquote(parts.path))
         found = self._of_suite(served.view, address)
         if found is None and (deb := served.deb(self._views, address)) is not None:
             found = Answer(HTTPStatus.OK, path=self._open(deb))
+            with self._lock:
+                self._used.setdefault(build, {})[deb.sha256] = deb
         return found or Answer(HTTPStatus.NOT_FOUND, f"not in view {served.view.id}")
 
     def _of_suite(self, view: View, address: str) -> Answer | None:
         for suite in view.suites:
-            for name in (suite.suite, suite.codename):
-                prefix = f"{_address(suite.uri)}/dists/{name}/"
+            for path in (suite.path, suite_path(suite.codename or suite.suite)):
+                prefix = f"{_address(suite.uri)}/{path}"
                 if address.startswith(prefix) and (sha256 := _recorded(suite, address.removeprefix(prefix))):
                     self._views.file(sha256)
                     return Answer(HTTPStatus.OK, path=self._views.file_path(sha256), date=suite.date)
         return None
 
-    def _open(self, deb: _Deb) -> Path:
+    def _open(self, deb: ArchivePackage) -> Path:
         def fetch(path: Path) -> None:
             download(self._client, self._upstream.url(deb.uri, deb.filename), path)
 

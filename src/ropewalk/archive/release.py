@@ -1,9 +1,12 @@
 """A suite's signed release file: checked with gpgv, then read (Debian wiki, DebianRepository/Format)."""
 
+import base64
+import binascii
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from ropewalk import process
 from ropewalk.debian import paragraphs, seconds
@@ -13,6 +16,9 @@ DEBIAN_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 """The public keys of Debian's archive, from the package debian-archive-keyring."""
 
 _FILE = re.compile(r"\s*(?P<sha256>[0-9a-f]{64})\s+(?P<size>[0-9]+)\s+(?P<path>\S+)\s*")
+_ARMOUR = re.compile(
+    r"-----BEGIN PGP PUBLIC KEY BLOCK-----\s*?\n(?:[^\n]+: [^\n]*\n)*\s*(?P<body>[A-Za-z0-9+/=\s]+?)\n(?:=\S{4}\s*\n)?-----END"
+)
 _TIMEOUT = 60.0
 _HINT = "the archive is broken; tell its keepers"
 
@@ -33,6 +39,7 @@ class Release:
         valid_until: ``Valid-Until``, likewise; None where it is not written.
         components: ``Components`` as index paths name them (security's ``updates/main`` is ``main``).
         architectures: ``Architectures``.
+        all_apart: Packages for all architectures have indexes of their own, which apt reads too.
         by_hash: Indexes can be fetched by hash (``Acquire-By-Hash``).
         files: Size in bytes and sha256 of each file, by its path below the suite.
     """
@@ -44,6 +51,7 @@ class Release:
     valid_until: int | None
     components: tuple[str, ...]
     architectures: tuple[str, ...]
+    all_apart: bool
     by_hash: bool
     files: Mapping[str, tuple[int, str]]
 
@@ -51,6 +59,30 @@ class Release:
 def _verdicts(status: str) -> set[str]:
     """Return the keywords of gpgv's status lines (GnuPG's doc/DETAILS)."""
     return {line.split()[1] for line in status.splitlines() if line.startswith("[GNUPG:] ")}
+
+
+def keyring_bytes(path: Path) -> bytes:
+    """Return a keyring as gpgv reads it: armoured blocks (RFC 9580, 6.2), as apt takes them too, are decoded.
+
+    Args:
+        path: The keyring.
+
+    Raises:
+        InputError: It is not there, or holds no key.
+    """
+    if not path.is_file():
+        hint = "apt-get install debian-archive-keyring" if path == DEBIAN_KEYRING else "put its public keys there"
+        raise InputError("the keyring is not there", where=str(path), hint=hint)
+    data = path.read_bytes()
+    if b"-----BEGIN PGP" in data:
+        blocks = [match["body"] for match in _ARMOUR.finditer(data.decode("ascii", "replace").replace("\r", ""))]
+        try:
+            data = b"".join(base64.b64decode(body) for body in blocks)
+        except binascii.Error:
+            data = b""
+    if not data:
+        raise InputError("holds no public key", where=str(path), hint="export one: `gpg --export KEY`")
+    return data
 
 
 def verify(data: bytes, keyring: Path, where: str = "InRelease") -> bytes:
@@ -67,14 +99,15 @@ def verify(data: bytes, keyring: Path, where: str = "InRelease") -> bytes:
     Raises:
         BadSignature: No valid signature by a key of the keyring that is neither expired nor revoked, or one that is
             wrong.
-        InputError: The keyring is not there.
+        InputError: The keyring is not there, or holds no key.
         ProgramMissing: gpgv is not installed.
     """
-    if not keyring.is_file():
-        raise InputError("the keyring is not there", where=str(keyring), hint="apt-get install debian-archive-keyring")
     options = ("--weak-digest", "SHA1", "--status-fd", "2", "--output", "-")
-    argv = ("gpgv", "--keyring", str(keyring.absolute()), *options, "-")
-    done = process.run(process.Command(argv, stdin=data, timeout=_TIMEOUT), check=False)
+    with NamedTemporaryFile(prefix="ropewalk-keys-", suffix=".gpg") as keys:
+        keys.write(keyring_bytes(keyring))
+        keys.flush()
+        argv = ("gpgv", "--keyring", keys.name, *options, "-")
+        done = process.run(process.Command(argv, stdin=data, timeout=_TIMEOUT), check=False)
     verdicts = _verdicts(done.stderr.decode(errors="replace"))
     if "BADSIG" in verdicts or "GOODSIG" not in verdicts:
         changed = "was changed after it was signed"
@@ -123,6 +156,7 @@ def parse_release(text: str, where: str = "InRelease") -> Release:
         valid_until=None if until is None else _date(until, "Valid-Until", where),
         components=tuple(name.removeprefix("updates/") for name in fields.get("Components", "").split()),
         architectures=tuple(fields.get("Architectures", "").split()),
+        all_apart=fields.get("No-Support-for-Architecture-all", "") != "Packages",
         by_hash=fields.get("Acquire-By-Hash", "") == "yes",
         files=files,
     )

@@ -2,16 +2,20 @@
 
 import hashlib
 import json
+import re
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from ropewalk.archive.upstream import DEBIAN, SECURITY
+from ropewalk.debian import Repository, suite_path
 from ropewalk.errors import InputError
 
 _NO_POCKETS = {"sid", "unstable", "experimental"}
+_POCKET = re.compile(r".+-(updates|security|proposed-updates|backports(-sloppy)?)")
 
 
 class Pockets(StrEnum):
@@ -37,6 +41,33 @@ class IndexFile:
     sha256: str
     size: int
 
+    @property
+    def by_hash(self) -> str:
+        """Its other name, which stays while the archive is updated (``Acquire-By-Hash``)."""
+        directory, slash, _ = self.path.rpartition("/")
+        return f"{directory}{slash}by-hash/SHA256/{self.sha256}"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A suite to record.
+
+    Attributes:
+        uri: The archive's public address.
+        suite: The suite as a sources list names it.
+        components: Its components; none for a flat repository.
+        keyring: The keys that may sign it; None for Debian's.
+    """
+
+    uri: str
+    suite: str
+    components: tuple[str, ...]
+    keyring: Path | None = None
+
+    def __str__(self) -> str:
+        """Name it in errors."""
+        return f"{self.uri} {self.suite}"
+
 
 @dataclass(frozen=True, slots=True)
 class SuiteView:
@@ -50,7 +81,8 @@ class SuiteView:
         date: The release file's ``Date``, in seconds since 1970.
         components: Components that are recorded.
         inrelease: The sha256 of the InRelease file.
-        indexes: The indexes that are recorded.
+        indexes: The indexes of packages that are recorded.
+        keyring: The sha256 of the recorded keyring; empty where Debian's own keys signed.
     """
 
     uri: str
@@ -61,6 +93,17 @@ class SuiteView:
     components: tuple[str, ...]
     inrelease: str
     indexes: tuple[IndexFile, ...]
+    keyring: str = ""
+
+    @property
+    def path(self) -> str:
+        """Where its files are, relative to the archive, with a slash at its end."""
+        return suite_path(self.suite)
+
+    @property
+    def of_debian(self) -> bool:
+        """It is a suite of Debian's own archives."""
+        return self.uri in {DEBIAN, SECURITY}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +121,7 @@ class View:
     suites: tuple[SuiteView, ...]
 
     def newest_date(self, suites: Iterable[str]) -> int:
-        """Return the newest InRelease Date among some suites, in seconds since 1970.
+        """Return the newest InRelease Date among some suites of Debian's, in seconds since 1970.
 
         Args:
             suites: Their names; those that the view lacks do not count.
@@ -87,7 +130,7 @@ class View:
             InputError: The view holds none of them.
         """
         wanted = set(suites)
-        dates = [suite.date for suite in self.suites if suite.suite in wanted]
+        dates = [suite.date for suite in self.suites if suite.of_debian and suite.suite in wanted]
         if not dates:
             held = ", ".join(suite.suite for suite in self.suites)
             message = f"holds none of the suites {', '.join(sorted(wanted))}"
@@ -100,9 +143,10 @@ def suite_names(release: str, pockets: Pockets) -> tuple[str, ...]:
 
     Args:
         release: ``bookworm``.
-        pockets: The release alone, or also its updates and security updates; ``sid`` has none.
+        pockets: The release alone, or also its updates and security updates; ``sid`` has none, and a
+            suite that is one itself (``bookworm-backports``) stands alone.
     """
-    if pockets is Pockets.RELEASE or release in _NO_POCKETS:
+    if pockets is Pockets.RELEASE or release in _NO_POCKETS or _POCKET.fullmatch(release):
         return (release,)
     return (release, f"{release}-updates", f"{release}-security")
 
@@ -112,6 +156,36 @@ def uri_of(suite: str) -> str:
     return SECURITY if suite.endswith("-security") else DEBIAN
 
 
+def wanted_suites(
+    suites: Sequence[str], components: Sequence[str], archives: Iterable[Repository]
+) -> tuple[Wanted, ...]:
+    """List what a view shall hold, each suite once.
+
+    Args:
+        suites: Debian's, the release first.
+        components: Their components.
+        archives: Archives beside Debian's. Where two name one suite, their components are united.
+
+    Raises:
+        InputError: Two archives name one suite with different keyrings.
+    """
+    found = [Wanted(uri_of(name), name, tuple(components)) for name in suites]
+    found += [Wanted(one.uri, name, one.components, one.keyring) for one in archives for name in one.suites]
+    united: dict[tuple[str, str], Wanted] = {}
+    for one in found:
+        first = united.setdefault((one.uri, one.suite), one)
+        if first.keyring != one.keyring and not _same_keys(first.keyring, one.keyring):
+            message = f"is named with two keyrings, {first.keyring} and {one.keyring}"
+            raise InputError(message, where=str(one), hint="give both entries the same `signed-by`")
+        both = tuple(dict.fromkeys((*first.components, *one.components)))
+        united[one.uri, one.suite] = replace(first, components=both)
+    return tuple(united.values())
+
+
+def _same_keys(first: Path | None, second: Path | None) -> bool:
+    return first is not None and second is not None and first.read_bytes() == second.read_bytes()
+
+
 def view_of(architecture: str, suites: Sequence[SuiteView]) -> View:
     """Make a view of suites; its id is a function of them.
 
@@ -119,7 +193,11 @@ def view_of(architecture: str, suites: Sequence[SuiteView]) -> View:
         architecture: Debian's name.
         suites: The suites, the release first.
     """
-    held = [[suite.uri, suite.suite, suite.inrelease, sorted(suite.components)] for suite in suites]
+    held = [
+        # A suite of Debian's has no keyring of its own here, so that ids of views made before there were others hold.
+        [suite.uri, suite.suite, suite.inrelease, sorted(suite.components), *filter(None, [suite.keyring])]
+        for suite in suites
+    ]
     canonical = json.dumps([architecture, sorted(held)], separators=(",", ":"))
     day = time.strftime("%Y%m%d", time.gmtime(max(suite.date for suite in suites)))
     return View(f"{day}-{hashlib.sha256(canonical.encode()).hexdigest()[:10]}", architecture, tuple(suites))

@@ -4,7 +4,7 @@ import re
 import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit
 
 from ropewalk import process
 from ropewalk.debian import paragraphs
-from ropewalk.errors import NetworkError
+from ropewalk.errors import InputError, NetworkError
 
 if TYPE_CHECKING:
     import httpx2  # slow to import; the functions that use it do so
@@ -29,7 +29,7 @@ _ONE_LINE = re.compile(
 _RELEASE = re.compile(
     r"(buster|bullseye|bookworm|trixie|forky|duke|sid|(old)*stable|testing|unstable)([-/](updates|security|backports))?"
 )
-_PROXY = re.compile(r'^Acquire::http::Proxy "(?P<url>[^"]*)";$', re.MULTILINE)
+_ASKED = ("Acquire::http::Proxy", "Acquire::https::CAInfo")
 _SECONDS, _CONNECT_SECONDS = 60.0, 20.0
 _TRIES = 4
 _PAUSE = 0.1
@@ -74,11 +74,13 @@ class Upstream:
         debian: The mirror of `DEBIAN`.
         security: The mirror of `SECURITY`.
         proxy: The HTTP proxy to reach them by; None asks them directly (or as ``http_proxy`` says).
+        certificates: Who may vouch for https mirrors, in PEM; None for the system's.
     """
 
     debian: str = DEBIAN
     security: str = SECURITY
     proxy: str | None = None
+    certificates: Path | None = None
 
     def url(self, public_uri: str, path: str) -> str:
         """Return where a file is fetched.
@@ -103,16 +105,22 @@ class Upstream:
             timeout=httpx2.Timeout(_SECONDS, connect=_CONNECT_SECONDS),
             follow_redirects=True,
             headers=headers,
-            verify=_certificates(),
+            verify=_certificates(self.certificates),
         )
 
 
 @cache
-def _certificates() -> ssl.SSLContext:
-    """Read the host's certificates once: that takes longer than asking a mirror."""
+def _certificates(path: Path | None) -> ssl.SSLContext:
+    """Read certificates once: that takes longer than asking a mirror."""
     import httpx2
 
-    return httpx2.create_ssl_context()
+    if path is None:
+        return httpx2.create_ssl_context()
+    try:
+        return ssl.create_default_context(cafile=path)
+    except (OSError, ssl.SSLError) as error:
+        hint = "look at Acquire::https::CAInfo in apt's settings"
+        raise InputError(f"no certificates can be read: {error}", where=str(path), hint=hint) from error
 
 
 def _deb822(text: str) -> Iterator[Source]:
@@ -186,17 +194,16 @@ def choose(sources: Iterable[Source], proxy: str | None = None) -> Upstream:
     )
 
 
-def _apt_proxy(directory: Path) -> str | None:
-    """Ask apt for its proxy; apt alone knows its configuration's whole grammar."""
+def _apt_settings(directory: Path) -> dict[str, str]:
+    """Ask apt for its proxy and its certificates; apt alone knows its configuration's whole grammar."""
     with NamedTemporaryFile("w", prefix="ropewalk-apt-", suffix=".conf") as config:
         config.write(f'Dir::Etc "{directory}";\n')
         config.flush()
-        argv = ("apt-config", "dump", "Acquire::http::Proxy")
+        argv = ("apt-config", "dump", "--format", "%f %v%n", *_ASKED)
         environment = (("APT_CONFIG", config.name),)
         shown = process.run(process.Command(argv, environment=environment, timeout=_SECONDS)).stdout
-    match = _PROXY.search(shown.decode(errors="replace"))
-    url = match["url"] if match else ""
-    return None if url in {"", "DIRECT", "false"} else url
+    rows = (line.partition(" ") for line in shown.decode(errors="replace").splitlines())
+    return {name: value for name, _, value in rows if value not in {"", "DIRECT", "false"}}
 
 
 def from_apt(directory: Path = Path("/etc/apt")) -> Upstream:
@@ -220,7 +227,9 @@ def from_apt(directory: Path = Path("/etc/apt")) -> Upstream:
         if path.is_file()
         for source in parse_sources(path.read_text(encoding="utf-8", errors="replace"), path.name)
     ]
-    return choose(sources, _apt_proxy(directory))
+    proxy, certificates = (_apt_settings(directory).get(name) for name in _ASKED)
+    chosen = choose(sources, proxy)
+    return replace(chosen, certificates=Path(certificates)) if certificates else chosen
 
 
 def _answer(response: "httpx2.Response", url: str) -> None:

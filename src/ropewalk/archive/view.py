@@ -7,8 +7,9 @@ from ropewalk import atomic
 from ropewalk.archive.making import Work, record_suite
 from ropewalk.archive.release import DEBIAN_KEYRING
 from ropewalk.archive.shelf import ViewShelf
-from ropewalk.archive.suite import IndexFile, Pockets, SuiteView, View, suite_names, uri_of, view_of
+from ropewalk.archive.suite import IndexFile, Pockets, SuiteView, View, suite_names, uri_of, view_of, wanted_suites
 from ropewalk.archive.upstream import Upstream
+from ropewalk.debian import Repository
 from ropewalk.errors import InputError
 from ropewalk.events import Listener
 
@@ -36,16 +37,18 @@ class ViewBook(ViewShelf):
         upstream: Upstream,
         listener: Listener,
         *,
+        archives: Sequence[Repository] = (),
         now: int | None = None,
     ) -> View:
         """Record what suites offer now.
 
         Args:
-            suites: Their names, the release first; see `suite_names`.
-            components: ``main`` and others.
+            suites: Debian's, the release first; see `suite_names`.
+            components: ``main`` and others, of Debian's suites.
             architecture: Debian's name: ``amd64``.
             upstream: Where the archive is fetched.
             listener: Hears of each index that is fetched.
+            archives: Archives beside Debian's.
             now: Seconds since 1970, to warn of a release file that has expired; None does not look.
 
         Returns:
@@ -56,13 +59,13 @@ class ViewBook(ViewShelf):
             TrustError: A signature or a checksum is wrong, a release file is another suite's or older than before.
             NetworkError: The archive cannot be reached.
         """
-        if not suites or not components:
+        wanted = wanted_suites(suites, components, archives)
+        if not wanted or (suites and not components):
             raise InputError("a view needs suites and components", where="archive view", hint="name a suite and `main`")
         with atomic.locked(self.lock_file()), upstream.client() as client:
             work = Work(self, client, upstream, self._keyring, architecture, now, listener)
             seen = self._newest_dates()
-            names = tuple(dict.fromkeys(suites))
-            held = [record_suite(work, name, components, seen.get((uri_of(name), name), 0)) for name in names]
+            held = [record_suite(work, one, seen.get((one.uri, one.suite), 0)) for one in wanted]
             view = view_of(architecture, held)
             self.save(view)
         return view

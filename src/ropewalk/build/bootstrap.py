@@ -43,7 +43,7 @@ def bootstrap_command(spec: BaseSpec, view: View, proxy: str, epoch: int, target
     Raises:
         InputError: The view holds none of the suites.
     """
-    held = {suite.suite for suite in view.suites}
+    held = {suite.suite for suite in view.suites if suite.of_debian}
     suites = [suite for suite in spec.suites if suite in held]
     if not suites:
         raise InputError(

@@ -37,7 +37,7 @@ def lend_sources(dockerfile: str, found: Mapping[str, str], view: View) -> Lent:
         found: The files of all parents that have one, by the reference that the Dockerfile names.
         view: The archive view.
     """
-    held = {suite.suite for suite in view.suites}
+    held = {suite.suite for suite in view.suites if suite.of_debian}
     narrowed = {reference: within(text, held) for reference, text in found.items()}
     if narrowed == found:
         return Lent(None)

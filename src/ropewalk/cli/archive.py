@@ -28,8 +28,8 @@ def view(
 ) -> None:
     """Record the archive as it is now and print the new view's id.
 
-    Every InRelease is verified with Debian's keyring and every index by its hash. An unchanged archive gives the same
-    id. Without a tree (config.yaml here, -c, or an earlier build) it is bookworm's.
+    Every InRelease is verified with Debian's keyring and every index by its hash; the tree's `archives` are recorded
+    too, each verified with its own keyring. An unchanged archive gives the same id. Without a tree (config.yaml here, -c, or an earlier build) it is bookworm's.
     """
     from ropewalk.archive import suite_names
 
@@ -42,6 +42,7 @@ def view(
         host_architecture(),
         session.upstream(),
         session.listener,
+        archives=session.archives(),
         now=session.now(),
     )
     if output is Format.JSON:

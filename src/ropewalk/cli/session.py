@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from ropewalk.archive import Upstream, View, ViewBook
     from ropewalk.build import Workshop
+    from ropewalk.debian import Repository
     from ropewalk.oci import Image, RegistryClient, Store
     from ropewalk.recipe import BaseSpec, BuildRecord, Recipe, RecordBook, TreeConfig
 
@@ -154,6 +155,10 @@ class Session:
         if not path.exists():
             return ()
         return base_specs([path.absolute().parent, *(remembered.directories if remembered else ())], self.config())
+
+    def archives(self) -> "tuple[Repository, ...]":
+        """Return the archives beside Debian's that the tree's config names; none without a config."""
+        return self.config().archives if self._config_path().exists() else ()
 
     def remember(self, directories: list[Path] | None) -> None:
         """Keep the tree of a build, for later commands that name none.

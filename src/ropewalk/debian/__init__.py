@@ -13,6 +13,7 @@ from ropewalk.debian.relation import (
     source_of,
     unmet,
 )
+from ropewalk.debian.repository import Repository, is_flat, suite_path
 from ropewalk.debian.status import parse_status, stanzas
 from ropewalk.debian.version import Version, compare, sort_key, upstream_version
 
@@ -21,9 +22,11 @@ __all__ = [
     "ChangelogEntry",
     "Package",
     "Relation",
+    "Repository",
     "Version",
     "compare",
     "fields",
+    "is_flat",
     "new_entry",
     "newest",
     "package_of",
@@ -36,6 +39,7 @@ __all__ = [
     "source_of",
     "stanza_texts",
     "stanzas",
+    "suite_path",
     "unmet",
     "upstream_version",
 ]

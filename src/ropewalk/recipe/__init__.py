@@ -4,6 +4,7 @@ Base images (``base.yaml``), production images in docker-pkg's format, service i
 says what was made from them.
 """
 
+from ropewalk.recipe.archives import read_archives
 from ropewalk.recipe.base import load_base
 from ropewalk.recipe.config import Foreign, TreeConfig, load_config
 from ropewalk.recipe.dockerfile import Dockerfile, Instruction, Stage, parse
@@ -84,6 +85,7 @@ __all__ = [
     "parents",
     "parse",
     "parse_limits",
+    "read_archives",
     "to_json",
     "write",
 ]

@@ -6,7 +6,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from ropewalk.debian import Repository
 from ropewalk.errors import InputError
+from ropewalk.recipe.archives import read_archives
 from ropewalk.recipe.limits import Limits, parse_limits
 from ropewalk.recipe.yamlfile import Node, load
 
@@ -62,6 +64,7 @@ class TreeConfig:
         endpoint: The address where the registry answers; empty for the name itself.
         aliases: Other names of the same registry.
         foreign: Allowed parents of other registries.
+        archives: Signed apt repositories that every view records beside Debian's.
         keys: Directory of the keys, as written; empty for the state directory's.
         test_seconds: How long an image's test may take.
         variables: Every other key, for templates.
@@ -91,6 +94,7 @@ class TreeConfig:
     endpoint: str = ""
     aliases: tuple[str, ...] = ()
     foreign: tuple[Foreign, ...] = ()
+    archives: tuple[Repository, ...] = ()
     keys: str = ""
     test_seconds: int = 600
     variables: Mapping[str, Any] = field(default_factory=dict)
@@ -168,6 +172,7 @@ _OUR_READERS: Mapping[str, Callable[[Node], Any]] = {
     "endpoint": Node.text,
     "aliases": Node.texts,
     "foreign": _foreign,
+    "archives": lambda node: read_archives(node, node.path.parent),
     "keys": Node.text,
     "test_seconds": Node.number,
 }

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ropewalk.archive import SuiteView, View
+from ropewalk.archive import SuiteView, View, uri_of
 from ropewalk.build import storage
 from ropewalk.build.aptfiles import SmallFile
 from ropewalk.build.bootstrap import base_config, base_items, bootstrap_command, dated
@@ -32,7 +32,7 @@ RUN = "--opt run --pull=never --network=host --cgroup-parent=/g --memory=1"
 
 
 def view(*suites: str) -> View:
-    parts = tuple(SuiteView("http://x", suite, suite, "", 0, ("main",), "", ()) for suite in suites)
+    parts = tuple(SuiteView(uri_of(suite), suite, suite, "", 0, ("main",), "", ()) for suite in suites)
     return View("20260101-0000000000", "amd64", parts)
 
 

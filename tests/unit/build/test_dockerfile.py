@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ropewalk.archive import SuiteView, View
+from ropewalk.archive import SuiteView, View, uri_of
 from ropewalk.build.dockerfile import ending_for, fill_context, prepared, standing_user
 from ropewalk.errors import InputError
 from ropewalk.oci.model import Entry, EntryType
@@ -70,7 +70,7 @@ def test_a_context_has_the_recorded_modes_and_one_time(tmp_path: Path) -> None:
 
 
 def view(*suites: str) -> View:
-    parts = tuple(SuiteView("http://x", suite, suite, "", 0, ("main",), "", ()) for suite in suites)
+    parts = tuple(SuiteView(uri_of(suite), suite, suite, "", 0, ("main",), "", ()) for suite in suites)
     return View("20260101-0000000000", "amd64", parts)
 
 
