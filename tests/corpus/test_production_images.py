@@ -16,8 +16,11 @@ import pytest
 from kit.dockerpkg import PeerTree, ask
 from kit.missing import Debian, missing
 from ropewalk.archive import ViewBook
+from ropewalk.debian import sort_key, versions
 from ropewalk.plan import ancestors, edges, order
+from ropewalk.publish import Standing, standing
 from ropewalk.recipe import Recipe, load_config, load_tree
+from ropewalk.recipe.head import older_versions
 
 pytestmark = pytest.mark.corpus
 
@@ -135,6 +138,19 @@ def test_offline_a_plan_names_the_parents_that_other_trees_make(
     assert {entry["action"] for entry in entries} == {"build"}
     named = {parent.removeprefix("docker-registry.wikimedia.org/") for e in entries for parent in e["unresolved"]}
     assert named == elsewhere
+
+
+def test_each_newer_entry_of_every_changelog_gets_latest(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    steps, wrong = 0, 0
+    for changelog in sorted(tree.rglob("changelog")):
+        entries = versions(changelog.read_text("utf-8"))
+        for number, version in enumerate(entries):
+            older = older_versions(changelog.parent, version)
+            assert older == entries[number + 1 :]
+            assert standing(version, older, older) is Standing.NEWEST, f"{changelog}: {version}"
+            steps += 1
+            wrong += bool(older) and sort_key(older[0]) > sort_key(version)
+    told(capsys, f"latest follows all {steps} entries; dpkg's order alone would have stopped at {wrong} of them")
 
 
 # --- building ---

@@ -257,6 +257,45 @@ def test_latest_never_goes_back(works: Works) -> None:
         assert works.digest("latest", "latest") == images[newest]
 
 
+def _in_turn(works: Works, name: str, *steps: tuple[str, int, tuple[str, ...], int, str]) -> None:
+    """Publish builds of one repository one after the other: version, build, older versions, date, what latest is then."""
+    images = {}
+    for version, build, older, date, newest in steps:
+        below = tiny_image(works.store, b"below")
+        image = tiny_image(works.store, f"{name} {version} {build}".encode(), parent=below, epoch=date)
+        record = replace(record_of(image, name, parent=record_of(below, f"{name}-base")), version=version, build=build)
+        images[record.tag] = image.digest
+        works.publish(image, replace(record, older=older))
+        assert works.digest(name, "latest") == images[newest], record.tag
+
+
+def test_latest_follows_the_changelog_and_no_old_checkout_moves_it_back(works: Works) -> None:
+    weekly, later = "4.0.2-3-20260816", "4.0.2-4"
+    _in_turn(
+        works,
+        "renewed",
+        ("4.0.2-3", 1, (), 100, "4.0.2-3"),
+        (weekly, 1, ("4.0.2-3",), 300, weekly),
+        # written before the renewal, merged after it
+        (later, 1, (weekly, "4.0.2-3"), 200, later),
+        (weekly, 2, ("4.0.2-3",), 300, later),
+        ("3.0-1", 1, (later, weekly, "4.0.2-3"), 400, "3.0-1"),
+        (later, 2, (weekly, "4.0.2-3"), 200, "3.0-1"),
+    )
+
+
+def test_an_old_checkout_elsewhere_is_told_by_its_date(works: Works, tmp_path: Path) -> None:
+    _in_turn(works, "reset", ("2.0-1", 1, (), 100, "2.0-1"), ("1.0-1", 1, ("2.0-1",), 200, "1.0-1"))
+    newest = works.digest("reset", "latest")
+    there = replace(works, store=Store(tmp_path / "store"), book=RecordBook(tmp_path / "records"))
+    below = tiny_image(there.store, b"below")
+    for build, date, wins in ((2, 100, False), (3, 200, True)):
+        image = tiny_image(there.store, b"%d" % build, parent=below, epoch=date)
+        record = replace(record_of(image, "reset", parent=record_of(below, "b")), version="2.0-1", build=build)
+        there.publish(image, record)
+        assert works.digest("reset", "latest") == (image.digest if wins else newest)
+
+
 def test_latest_is_left_alone_where_it_is_not_wanted(works: Works) -> None:
     image = tiny_image(works.store, b"no latest")
     works.publish(image, record_of(image, "nolatest"), latest=False)

@@ -17,6 +17,7 @@ from ropewalk.events import Event, EventKind, step
 from ropewalk.oci import Image, Platform
 from ropewalk.oci.annotations import annotations
 from ropewalk.plan import resolve
+from ropewalk.recipe.head import older_versions
 from ropewalk.recipe.recipe import Parent, ParentRole, Recipe
 from ropewalk.recipe.record import BuildRecord, How, LayerKind, OwnedLayer, ParentPin
 
@@ -222,6 +223,7 @@ def build_recipe(
         made=int(shop.clock()),
         tested=recipe.test is not None,
         reasons=reasons,
+        older=older_versions(recipe.directory, recipe.version),
     )
     shop.book.save(record)
     shop.store.tag(record.reference, record.digest)

@@ -1,6 +1,6 @@
 """Debian's file formats: control files, versions, relations, dpkg's status, changelogs; no disk, no network."""
 
-from ropewalk.debian.changelog import ChangelogEntry, new_entry, newest
+from ropewalk.debian.changelog import ChangelogEntry, new_entry, newest, versions
 from ropewalk.debian.control import fields, paragraphs, stanza_texts
 from ropewalk.debian.date import seconds
 from ropewalk.debian.relation import (
@@ -15,7 +15,7 @@ from ropewalk.debian.relation import (
 )
 from ropewalk.debian.repository import Repository, is_flat, suite_path
 from ropewalk.debian.status import parse_status, stanzas
-from ropewalk.debian.version import Version, compare, sort_key, upstream_version
+from ropewalk.debian.version import Version, compare, parts_key, sort_key, upstream_version
 
 __all__ = [
     "Alternatives",
@@ -34,6 +34,7 @@ __all__ = [
     "parse_relation",
     "parse_relations",
     "parse_status",
+    "parts_key",
     "seconds",
     "sort_key",
     "source_of",
@@ -42,4 +43,5 @@ __all__ = [
     "suite_path",
     "unmet",
     "upstream_version",
+    "versions",
 ]

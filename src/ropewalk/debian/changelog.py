@@ -95,6 +95,16 @@ def newest(text: str, where: str) -> ChangelogEntry:
     raise _bad("the entry does not end", where, number, "end it with ` -- Name <address>  date`")
 
 
+def versions(text: str) -> tuple[str, ...]:
+    """Return the versions of all entries, as they stand in a changelog: the newest first.
+
+    Args:
+        text: The changelog; what is no heading of an entry is passed over.
+    """
+    headings = (_HEADER.fullmatch(line.rstrip()) for line in text.splitlines() if line[:1].isalnum())
+    return tuple(heading["version"] for heading in headings if heading is not None)
+
+
 def new_entry(
     package: str,
     version: str,

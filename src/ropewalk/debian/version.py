@@ -100,6 +100,23 @@ def sort_key(version: str) -> str:
     return Version.parse(version).key()
 
 
+@lru_cache(maxsize=1 << 14)
+def parts_key(version: str) -> tuple[str, ...]:
+    """Return a key by which every hyphen parts a version, not the last one alone.
+
+    Renewals append to a version: ``4.0.2-3`` < ``4.0.2-3-20260816`` < ``4.0.2-4``. dpkg takes ``4.0.2-3`` for the
+    upstream version of the second one and puts it last. With at most one hyphen both orders are the same.
+
+    Args:
+        version: A version without epoch.
+
+    Raises:
+        InputError: It is no version.
+    """
+    Version.parse(version)
+    return tuple(_part(part) for part in version.split("-"))
+
+
 def compare(a: str, b: str) -> int:
     """Compare two versions as ``dpkg --compare-versions`` does.
 

@@ -2,7 +2,7 @@
 
 from ropewalk.plan.decide import Action, Plan, PlanEntry, decide, installs_packages, selected
 from ropewalk.plan.graph import Edges, ancestors, descendants, edges, order, pick, recipe_of, resolve
-from ropewalk.plan.known import LATEST, Known, Observed, Unverified, next_build, split_tag
+from ropewalk.plan.known import LATEST, Known, Observed, Unverified, age, newest, next_build, split_tag
 from ropewalk.plan.observe import observe
 from ropewalk.plan.output import Row, to_json, tree
 from ropewalk.plan.prune import Pruning, to_prune
@@ -19,12 +19,14 @@ __all__ = [
     "Pruning",
     "Row",
     "Unverified",
+    "age",
     "ancestors",
     "check_control",
     "decide",
     "descendants",
     "edges",
     "installs_packages",
+    "newest",
     "next_build",
     "observe",
     "order",

@@ -3,7 +3,7 @@
 import heapq
 from collections.abc import Iterable, Mapping, Sequence
 
-from ropewalk.debian import sort_key
+from ropewalk.debian import parts_key
 from ropewalk.errors import InputError
 from ropewalk.plan.known import LATEST, split_tag
 from ropewalk.recipe.recipe import Parent, Recipe
@@ -128,6 +128,6 @@ def pick(tag: str, recipe: Recipe | None, builds: Sequence[BuildRecord]) -> Buil
         builds: The repository's builds, of each line the oldest first.
     """
     if tag == LATEST and recipe is None:
-        return max(builds, key=lambda record: (sort_key(record.version), record.build, record.made), default=None)
+        return max(builds, key=lambda record: (parts_key(record.version), record.build, record.made), default=None)
     version, build = split_tag(recipe.version if tag == LATEST and recipe is not None else tag)
     return next((r for r in reversed(builds) if r.version == version and build in (None, r.build)), None)

@@ -4,9 +4,12 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ropewalk.debian import parts_key
+from ropewalk.errors import InputError
 from ropewalk.recipe.record import BuildRecord
 
 LATEST = "latest"
+_VERSION = re.compile("v?[0-9]")
 _REVISION = re.compile(r"(?P<version>.+)-r(?P<build>[1-9][0-9]*)")
 
 
@@ -68,6 +71,28 @@ def split_tag(tag: str) -> tuple[str, int | None]:
     """
     match = _REVISION.fullmatch(tag)
     return (match["version"], int(match["build"])) if match else (tag, None)
+
+
+def age(tag: str) -> tuple[tuple[str, ...], int] | None:
+    """Return a key that orders the version tags of a repository: by version, then by build.
+
+    Args:
+        tag: A tag. A version begins with a digit (deb-version(7)), perhaps after a ``v``.
+
+    Returns:
+        The key; None for a tag that is no version.
+    """
+    version, build = split_tag(tag)
+    try:
+        return (parts_key(version.removeprefix("v")), build or 1) if _VERSION.match(tag) else None
+    except InputError:
+        return None
+
+
+def newest(tags: Iterable[str]) -> str:
+    """Return the newest version tag of a repository, builds (``-rN``) included; empty where there is none."""
+    ages = {tag: found for tag in tags if (found := age(tag)) is not None}
+    return max(ages, key=lambda tag: ages[tag], default="")
 
 
 def next_build(repository: str, version: str, observed: Observed) -> int:

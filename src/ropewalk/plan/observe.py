@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ropewalk.debian import sort_key
 from ropewalk.oci.store import Store
 from ropewalk.oci.together import together
 from ropewalk.plan.graph import recipe_of
-from ropewalk.plan.known import LATEST, Known, Observed, Unverified, split_tag
+from ropewalk.plan.known import LATEST, Known, Observed, Unverified, newest, split_tag
 from ropewalk.recipe.recipe import Recipe
 from ropewalk.recipe.record import Attested, BuildRecord, How, RecordBook
 
@@ -204,6 +203,5 @@ def _version(wanted: _Wanted, ours: Sequence[Known], tags: Sequence[str]) -> str
     """Return the version that counts: the wanted one, else the newest that is known or tagged."""
     if wanted.version is not None:
         return wanted.version
-    versions = {known.record.version for known in ours}
-    versions |= {split_tag(tag)[0] for tag in tags if tag != LATEST and not tag.startswith("sha256-")}
-    return max(versions, key=sort_key, default=None)
+    found = newest([*tags, *(known.record.version for known in ours)])
+    return split_tag(found)[0] or next((known.record.version for known in reversed(ours)), None)

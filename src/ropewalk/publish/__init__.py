@@ -3,7 +3,8 @@
 from ropewalk.publish.adopt import Adopter, Candidate, State, Surveyor
 from ropewalk.publish.distribution import OtherDistribution, distribution
 from ropewalk.publish.fetch import NoSuchImage, WrongLayer, fetch_image, note_image
-from ropewalk.publish.publish import Outcome, ReadBackDiffers, TagMoved, is_newest, publish
+from ropewalk.publish.latest import Standing, standing
+from ropewalk.publish.publish import Outcome, ReadBackDiffers, TagMoved, publish
 
 __all__ = [
     "Adopter",
@@ -12,13 +13,14 @@ __all__ = [
     "OtherDistribution",
     "Outcome",
     "ReadBackDiffers",
+    "Standing",
     "State",
     "Surveyor",
     "TagMoved",
     "WrongLayer",
     "distribution",
     "fetch_image",
-    "is_newest",
     "note_image",
     "publish",
+    "standing",
 ]

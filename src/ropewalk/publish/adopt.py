@@ -19,10 +19,10 @@ from ropewalk.oci.client import RegistryClient
 from ropewalk.oci.model import DOCKER_MANIFEST, MANIFEST, Image
 from ropewalk.oci.reference import parse
 from ropewalk.oci.store import Store
-from ropewalk.plan import LATEST, edges, order, recipe_of, resolve, split_tag
+from ropewalk.plan import LATEST, edges, newest, order, recipe_of, resolve, split_tag
 from ropewalk.publish.distribution import check_distribution
 from ropewalk.publish.fetch import note_image
-from ropewalk.publish.publish import newest, publish
+from ropewalk.publish.publish import publish
 from ropewalk.recipe.recipe import Generation, Parent, Recipe
 from ropewalk.recipe.record import BuildRecord, How, LayerKind, OwnedLayer, ParentPin, RecordBook
 from ropewalk.trust import PublicKeys, load, verify_image

@@ -5,20 +5,20 @@ version tag, ``latest``. A publish that dies on the way leaves no version tag wi
 Requests are dear (a registry answers some 250 a second): what is certain is not asked.
 """
 
-import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from ropewalk import atomic
-from ropewalk.debian.version import sort_key
 from ropewalk.errors import Exit, InputError, RopewalkError, TrustError
 from ropewalk.events import Event, EventKind, Listener, silent, step
 from ropewalk.oci.client import RegistryClient
 from ropewalk.oci.model import MANIFEST, Image, Layer
 from ropewalk.oci.reference import parse
 from ropewalk.oci.store import Store
+from ropewalk.plan import LATEST
 from ropewalk.publish.distribution import check_distribution
+from ropewalk.publish.latest import takes_latest
 from ropewalk.recipe.record import BuildRecord, Published, RecordBook
 from ropewalk.trust import (
     Artifact,
@@ -38,9 +38,6 @@ from ropewalk.trust import (
     statement_of,
     verify_openpgp,
 )
-
-_LATEST = "latest"
-_REBUILD = re.compile(r"(?P<version>.+)-r(?P<build>[0-9]{1,9})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +79,7 @@ class _Job:
     client: RegistryClient
     keys: SigningKeys
     lookaside: Path
+    book: RecordBook
     distributions: Collection[str]
 
     @property
@@ -136,7 +134,7 @@ def publish(
     """
     if (image.digest, keys.generation) != (record.digest, record.generation):
         raise ValueError(f"{record.reference}: image, record and keys do not belong together")
-    job = _Job(image, record, store, client, keys, lookaside, distributions)
+    job = _Job(image, record, store, client, keys, lookaside, book, distributions)
     writes, sent = client.writes, client.bytes_sent
     with atomic.locked(lookaside.parent / "publish.lock"):
         signatures = _publish(job, listener, latest=latest)
@@ -171,8 +169,8 @@ def _publish(job: _Job, listener: Listener, *, latest: bool) -> int:
     if not visible:
         with step(listener, subject, "tag"):
             _put_tag(job, tag)
-    if latest and is_newest(tag, tags):
-        _move_latest(job, tags)
+    if latest:
+        _move_latest(job, tags, listener)
     return signatures
 
 
@@ -242,35 +240,9 @@ def _put_tag(job: _Job, tag: str) -> None:
     job.client.put_manifest(job.path, tag, job.manifest, job.image.manifest.media_type)
 
 
-def _move_latest(job: _Job, tags: Collection[str]) -> None:
-    if _LATEST in tags and job.client.digest_of(job.path, _LATEST) == job.image.digest:
-        return
-    _put_tag(job, _LATEST)
-
-
-def _age(tag: str) -> tuple[str, int] | None:
-    """Return a key that orders version tags: as dpkg orders versions, then by build; None for what is no version."""
-    found = _REBUILD.fullmatch(tag)
-    version, build = (found["version"], int(found["build"])) if found else (tag, 1)
-    try:
-        return sort_key(version), build
-    except InputError:
-        return None
-
-
-def newest(tags: Iterable[str]) -> str:
-    """Return the newest version tag of a repository, builds (``-rN``) included; empty where there is none."""
-    ages = {tag: age for tag in tags if tag[:1].isdecimal() and (age := _age(tag)) is not None}
-    return max(ages, key=lambda tag: ages[tag], default="")
-
-
-def is_newest(tag: str, tags: Iterable[str]) -> bool:
-    """Say whether no version tag in a repository is newer.
-
-    Args:
-        tag: The version tag in question.
-        tags: The repository's tags; those that do not begin with a digit are no versions (deb-version(7)).
-    """
-    mine = _age(tag) or ("", 0)
-    ages = (_age(other) for other in tags if other[:1].isdecimal())
-    return all(age <= mine for age in ages if age is not None)
+def _move_latest(job: _Job, tags: Collection[str], listener: Listener) -> None:
+    """Let ``latest`` name this image if it is the newest."""
+    if not takes_latest(job.record, tags, path=job.path, client=job.client, store=job.store, book=job.book):
+        listener(Event(EventKind.NOTE, job.record.reference, "latest stays where it is", "another version is newer"))
+    elif LATEST not in tags or job.client.digest_of(job.path, LATEST) != job.image.digest:
+        _put_tag(job, LATEST)

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ropewalk.debian.changelog import newest
+from ropewalk.debian.changelog import newest, versions
 from ropewalk.errors import InputError
 from ropewalk.oci.reference import is_tag
 
@@ -99,3 +99,18 @@ def read_head(changelog: Path) -> Head:
     check_name(entry.package, where)
     check_version(entry.version, where)
     return Head(entry.package, entry.version, entry.date)
+
+
+def older_versions(directory: Path, version: str) -> tuple[str, ...]:
+    """Return what stands below a version in a recipe's changelog: versions that it takes the place of.
+
+    Args:
+        directory: The recipe's directory.
+        version: Its version; one that no entry has (a nightly build's) stands above them all.
+
+    Returns:
+        The versions, the newest first; none without a changelog.
+    """
+    changelog = directory / "changelog"
+    found = versions(read_text(changelog)) if changelog.is_file() else ()
+    return found[found.index(version) + 1 :] if version in found else found

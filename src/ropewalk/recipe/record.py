@@ -89,6 +89,7 @@ class BuildRecord:
         tested: A test ran and succeeded; false where the recipe has none.
         rebased_from: For a rebase: the digest of the image whose own layers were taken.
         reasons: Why it was made, in the words of the plan or the refresh; empty where nothing said it.
+        older: The versions below its own in its changelog; known here alone, no part of what is attested.
     """
 
     digest: str
@@ -109,6 +110,7 @@ class BuildRecord:
     tested: bool
     rebased_from: str = ""
     reasons: tuple[str, ...] = ()
+    older: tuple[str, ...] = ()
 
     @property
     def tag(self) -> str:
@@ -179,7 +181,8 @@ class Proof:
 
 def to_json(record: BuildRecord) -> dict[str, Any]:
     """Return a record as JSON-ready values; `from_json` reads them back."""
-    return asdict(record)
+    data = asdict(record)
+    return data if record.older else {name: value for name, value in data.items() if name != "older"}
 
 
 def from_json(data: dict[str, Any]) -> BuildRecord:
@@ -198,6 +201,7 @@ def from_json(data: dict[str, Any]) -> BuildRecord:
             "parents": parents,
             "layers": layers,
             "reasons": tuple(data.get("reasons", ())),
+            "older": tuple(data.get("older", ())),
         }
     )
 

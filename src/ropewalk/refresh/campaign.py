@@ -14,6 +14,7 @@ from ropewalk.errors import InputError, RopewalkError
 from ropewalk.events import Event, EventKind, step
 from ropewalk.oci.store import Store
 from ropewalk.plan import Edges, ancestors, edges, order, resolve
+from ropewalk.recipe.head import older_versions
 from ropewalk.recipe.recipe import ParentRole, Recipe
 from ropewalk.recipe.record import BuildRecord, How, ParentPin, Proof, RecordBook
 from ropewalk.refresh.intent import Intent, Moved, Way, intend
@@ -342,4 +343,5 @@ class _Campaign:
             made=int(self.shop.clock()),
             tested=line.recipe.test is not None,
             rebased_from=rebased.origin,
+            older=older_versions(line.recipe.directory, line.recipe.version),
         )

@@ -12,6 +12,7 @@ import base64
 import binascii
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -69,7 +70,7 @@ def provenance(record: BuildRecord) -> dict[str, Any]:
             "recipeDigest": record.recipe_digest,
             "sourceDateEpoch": record.epoch,
         },
-        "internalParameters": {"record": records.to_json(record)},
+        "internalParameters": {"record": records.to_json(replace(record, older=()))},
         "resolvedDependencies": _dependencies(record),
     }
     details = {"builder": {"id": BUILDER}, "metadata": {"finishedOn": _rfc3339(record.made)}}
@@ -99,7 +100,7 @@ def adopted(record: BuildRecord) -> dict[str, Any]:
         "adoptedOn": _rfc3339(record.made),
         "archiveView": record.view,
         "parents": parents,
-        "record": records.to_json(record),
+        "record": records.to_json(replace(record, older=())),
     }
     return {
         "_type": STATEMENT,

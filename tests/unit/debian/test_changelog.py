@@ -3,7 +3,7 @@ from debian.changelog import Changelog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ropewalk.debian import ChangelogEntry, new_entry, newest
+from ropewalk.debian import ChangelogEntry, new_entry, newest, versions
 from ropewalk.errors import InputError
 
 ENTRY = """nginx (1.22.1-3) wikimedia; urgency=medium
@@ -20,6 +20,12 @@ def test_newest() -> None:
     older = ENTRY.replace("1.22.1-3", "1.22.1-2")
     expected = ChangelogEntry("nginx", "1.22.1-3", "wikimedia", 1767614400, "Jane Doe <jane@example.org>")
     assert newest(f"\n{ENTRY}\n{older}", "changelog") == expected
+
+
+def test_versions_of_all_entries() -> None:
+    texts = [ENTRY.replace("1.22.1-3", version) for version in ("2-1", "1.22.1-3", "1.22.1-2-20260816")]
+    assert versions("\n# a comment\n" + "nonsense (1)\n".join(texts)) == ("2-1", "1.22.1-3", "1.22.1-2-20260816")
+    assert versions("") == ()
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ropewalk.debian import Version, compare, sort_key, upstream_version
+from ropewalk.debian import Version, compare, parts_key, sort_key, upstream_version
 from ropewalk.errors import InputError
 
 ASCENDING = (
@@ -65,6 +65,13 @@ def test_equal_versions_have_one_key(a: str, b: str) -> None:
     assert compare(a, b) == 0
 
 
+ONE_HYPHEN = st.builds(
+    lambda upstream, revision: "-".join("0" + "".join(parts).replace("-", "") for parts in (upstream, revision)),
+    PARTS,
+    PARTS,
+)
+
+
 @settings(max_examples=250, deadline=None)
 @given(VERSIONS, VERSIONS)
 @example("0a", "0")
@@ -102,3 +109,16 @@ def test_parts(text: str, version: Version, again: str) -> None:
 def test_what_is_no_version_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="is no Debian version"):
         sort_key(text)
+
+
+@pytest.mark.parametrize(
+    "order", [("4.0.2-3", "4.0.2-3-20260816", "4.0.2-3-20260823", "4.0.2-3-s1", "4.0.2-4", "4.0.10-1")]
+)
+def test_every_hyphen_parts_a_version(order: tuple[str, ...]) -> None:
+    assert sorted(order, key=parts_key) == list(order)
+    assert sort_key("4.0.2-3-20260816") > sort_key("4.0.2-4")
+
+
+@given(ONE_HYPHEN, ONE_HYPHEN)
+def test_with_one_hyphen_the_order_is_dpkgs(a: str, b: str) -> None:
+    assert (parts_key(a) > parts_key(b)) == (sort_key(a) > sort_key(b))

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from kit.images import add_files, add_image, owners
 from ropewalk.oci import Store
+from ropewalk.plan import newest
 from ropewalk.publish.adopt import owners as owners_of
-from ropewalk.publish.publish import newest
 
 
 def test_the_longest_known_chain_is_inherited(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from kit.signing import NAME, build_record
 from ropewalk.recipe.recipe import Generation, ParentRole
-from ropewalk.recipe.record import How, ParentPin
+from ropewalk.recipe.record import How, ParentPin, from_json, to_json
 from ropewalk.trust import (
     BadAttestation,
     SigningKeys,
@@ -90,6 +90,14 @@ def test_a_record_of_before_has_no_reasons() -> None:
     statement = json.loads(json.dumps(provenance(build_record())))
     del statement["predicate"]["buildDefinition"]["internalParameters"]["record"]["reasons"]
     assert record_from(statement).reasons == ()
+
+
+def test_what_a_record_knows_of_older_versions_is_not_attested() -> None:
+    record = build_record()
+    known = replace(record, older=("1.22.1-2",))
+    assert provenance(known) == provenance(record)
+    assert from_json(to_json(known)) == known
+    assert "older" not in to_json(record)
 
 
 def test_a_later_records_new_field_does_not_hurt_what_we_know() -> None:
