@@ -5,6 +5,8 @@ import re
 import struct
 from collections.abc import Callable
 
+from ropewalk.build.marshalled import ordered
+
 _PYC_FLAGS = slice(4, 8)
 _PYC_MTIME = slice(8, 12)
 _JKS_MAGIC = b"\xfe\xed\xfe\xed"
@@ -24,7 +26,7 @@ def emptied(_data: bytes, _epoch: int) -> bytes:
 def pyc(data: bytes, epoch: int) -> bytes:
     """Clamp the source's time in a .pyc as the source's own time is clamped, so that Python still believes it.
 
-    A checked-hash .pyc (PEP 552) stays as it is.
+    A checked-hash .pyc (PEP 552) has none. The code itself is put in order where that Python did not.
 
     Args:
         data: The file.
@@ -33,6 +35,7 @@ def pyc(data: bytes, epoch: int) -> bytes:
     Returns:
         The file with its time field at most ``epoch``.
     """
+    data = ordered(data)
     if len(data) < _PYC_MTIME.stop or data[_PYC_FLAGS] != bytes(4):
         return data
     (mtime,) = struct.unpack("<I", data[_PYC_MTIME])

@@ -36,6 +36,7 @@ _DROPPED = re.compile(
             r"var/lib/postgresql/[^/]+/[^/]+/.+",
             r"var/lib/mysql/.+",
             r"var/lib/texmf/.+\.log",
+            r"usr/lib/jvm/java-(8|11)-[^/]+/.+/classes\.jsa",
             r"(dev|proc|sys)/.+",
             re.escape(APT_CONF),
             rf"{MOUNT}(/.+)?",

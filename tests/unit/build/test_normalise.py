@@ -80,6 +80,7 @@ def content(items: tuple[TarItem, ...], path: str) -> bytes:
         "var/lib/postgresql/15/main/PG_VERSION",
         "var/lib/mysql/ibdata1",
         "var/lib/texmf/web2c/luatex.log",
+        "usr/lib/jvm/java-11-openjdk-amd64/lib/server/classes.jsa",
         "dev/null",
         APT_CONF,
         f"{MOUNT}/pip.conf",
@@ -98,6 +99,7 @@ def test_what_differs_from_build_to_build_is_dropped(path: str) -> None:
         "opt/data/dpkg.log",
         "etc/ssh/sshd_config",
         "etc/hosts",
+        "usr/lib/jvm/java-17-openjdk-amd64/lib/server/classes.jsa",
     ],
 )
 def test_what_a_recipe_means_is_kept(path: str) -> None:
