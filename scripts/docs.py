@@ -59,9 +59,9 @@ def plain_help(command: Any, context: typer.Context) -> str:
 
 def pages() -> dict[Path, str]:
     """Return every generated page."""
-    from ropewalk.cli.app import app
+    from ropewalk.cli.app import application
 
-    text = "\n".join(commands(typer.main.get_command(app), "ropewalk"))
+    text = "\n".join(commands(typer.main.get_command(application()), "ropewalk"))
     return {
         REFERENCE / "exit-codes.md": exit_codes(),
         REFERENCE / "cli.md": f"{HEAD}# The command line\n\n{text}",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kit.layers import directory, file, hardlink, image_of, symlink
-from kit.registry import running_registry
+from kit.registry import cut_after, running_registry
 from ropewalk.oci.client import RegistryClient, RegistryDown, RegistryNotFound, RegistryRefused
 from ropewalk.oci.imagejson import digest_of
 from ropewalk.oci.model import MANIFEST, Image
@@ -84,6 +84,21 @@ def test_what_is_not_there(client: RegistryClient) -> None:
     assert not client.has_blob("none", digest_of(b"none"))
     with pytest.raises(RegistryNotFound, match="BLOB_UNKNOWN"):
         client.blob("none", digest_of(b"none"))
+
+
+def test_each_repository_is_asked_once_also_ahead(endpoint: str, client: RegistryClient, store: Store) -> None:
+    for name in ("ahead/a", "ahead/b", "ahead/c"):
+        push(client, store, small_image(store, name.encode()), name, "1")
+    with cut_after(endpoint, 1000) as line, RegistryClient(line.endpoint) as asking:
+        asking.ask_tags(["ahead/a", "ahead/b", "ahead/nothing"])
+        assert asking.tags_of(["ahead/a", "ahead/c", "ahead/nothing"]) == {
+            "ahead/a": ("1",),
+            "ahead/c": ("1",),
+            "ahead/nothing": (),
+        }
+        assert line.seen == 4
+        push(client, store, small_image(store, b"again"), "ahead/a", "2")
+        assert asking.tags_of(["ahead/a"]) == {"ahead/a": ("1", "2")}
 
 
 def test_the_registry_says_what_it_refuses(client: RegistryClient, store: Store, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from ropewalk.plan import Observed, decide, observe
 from ropewalk.publish import publish
 from ropewalk.recipe.recipe import Generation, Recipe
 from ropewalk.recipe.record import BuildRecord, Published, RecordBook
-from ropewalk.trust import PublicKeys, load, new_keys, public
+from ropewalk.trust import Publics, load, new_keys
 
 pytestmark = pytest.mark.system
 
@@ -41,8 +41,8 @@ class Machine:
         return RecordBook(self.state / "records")
 
     @property
-    def publics(self) -> tuple[PublicKeys, ...]:
-        return public(self.keys)
+    def publics(self) -> Publics:
+        return Publics(self.keys)
 
     def make(self, of: Recipe, *pins: BuildRecord, text: str = "", build: int = 1, send: bool = True) -> BuildRecord:
         store = self.store
@@ -78,7 +78,7 @@ class Machine:
             self.book.mark_published(made.digest, Published(endpoint, 1))
         return self.book
 
-    def look(self, *recipes: Recipe, publics: tuple[PublicKeys, ...] | None = None) -> Observed:
+    def look(self, *recipes: Recipe, publics: Publics | None = None) -> Observed:
         with RegistryClient(self.live.endpoint) as client:
             keys = self.publics if publics is None else publics
             return observe(recipes, book=self.book, store=self.store, client=client, publics=keys)
@@ -159,7 +159,7 @@ def test_an_unsigned_tag_is_refused(here: Machine) -> None:
 def test_without_keys_nothing_is_believed(here: Machine, there: Machine) -> None:
     base, _ = lines("keyless")
     there.make(base)
-    observed = here.look(base, publics=())
+    observed = here.look(base, publics=Publics(here.state / "no-keys"))
     assert (observed.known, [tag.tag for tag in observed.unverified]) == ((), ["1"])
 
 
@@ -191,7 +191,7 @@ def test_what_was_verified_once_is_not_believed_without_the_key(here: Machine, t
     base, _ = lines("untrusted")
     there.make(base)
     assert here.says(base) == [("none", ())]
-    observed = here.look(base, publics=())
+    observed = here.look(base, publics=Publics(here.state / "no-keys"))
     assert (observed.known, [tag.tag for tag in observed.unverified]) == ((), ["1"])
 
 

@@ -2,40 +2,14 @@
 
 import errno
 import sys
+from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from ropewalk import __version__
-from ropewalk.cli import (
-    adopt,
-    affected,
-    archive,
-    build,
-    diff,
-    doctor,
-    images,
-    init,
-    inventory,
-    keys,
-    packages,
-    plan,
-    prove,
-    prune,
-    publish,
-    refresh,
-    registry,
-    render,
-    restrict,
-    show,
-    tree,
-    treepreview,
-    update,
-    upgrades,
-    verify,
-)
 from ropewalk.cli.output import err
 from ropewalk.cli.session import open_session
 from ropewalk.errors import Exit, RopewalkError
@@ -46,18 +20,11 @@ _REFUSED_BY_HOST = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOT
 _USAGE: Any = typer.BadParameter.__mro__[1]
 """A wrong command line: the base of what typer exports of its own copy of click."""
 
-app = typer.Typer(
-    name="ropewalk",
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="""Container images from the Debian archive to the node: built, published, signed, listed, renewed, enforced.
+_HELP = """Container images from the Debian archive to the node: built, published, signed, listed, renewed, enforced.
 
     A first run: [bold]ropewalk doctor[/], [bold]ropewalk archive view[/], then
     [bold]ropewalk -c config.yaml build DIR...[/], [bold]ropewalk registry up[/], [bold]ropewalk publish[/].
-    State is kept in $ROPEWALK_STATE (XDG's state directory by default).""",
-)
+    State is kept in $ROPEWALK_STATE (XDG's state directory by default)."""
 
 
 def _version(value: bool) -> None:  # noqa: FBT001  # typer calls it so
@@ -66,7 +33,6 @@ def _version(value: bool) -> None:  # noqa: FBT001  # typer calls it so
         raise typer.Exit
 
 
-@app.callback()
 def options(
     context: typer.Context,
     config: Annotated[
@@ -86,31 +52,74 @@ _MAKE = "Make images"
 _LOOK = "Look at images"
 _ENFORCE = "Registry, trust and nodes"
 
-app.command("adopt", rich_help_panel=_MAKE)(adopt.adopt)
-app.command("doctor", rich_help_panel=_MAKE)(doctor.doctor)
-app.command("init", rich_help_panel=_MAKE)(init.init)
-app.add_typer(archive.app, name="archive", rich_help_panel=_MAKE)
-app.command("plan", rich_help_panel=_MAKE)(plan.plan)
-app.command("render", rich_help_panel=_MAKE)(render.render)
-app.command("build", rich_help_panel=_MAKE)(build.build)
-app.command("update", rich_help_panel=_MAKE)(update.update)
-app.command("refresh", rich_help_panel=_MAKE)(refresh.refresh)
-app.command("prove", rich_help_panel=_MAKE)(prove.prove)
-tree.app.command("preview")(treepreview.preview)
-app.add_typer(tree.app, name="tree", rich_help_panel=_MAKE)
-app.command("prune", rich_help_panel=_MAKE)(prune.prune)
-app.command("images", rich_help_panel=_LOOK)(images.images)
-app.command("show", rich_help_panel=_LOOK)(show.show)
-app.command("diff", rich_help_panel=_LOOK)(diff.diff)
-app.command("packages", rich_help_panel=_LOOK)(packages.packages)
-app.command("upgrades", rich_help_panel=_LOOK)(upgrades.upgrades)
-app.command("affected", rich_help_panel=_LOOK)(affected.affected)
-app.add_typer(inventory.app, name="inventory", rich_help_panel=_LOOK)
-app.add_typer(keys.app, name="keys", rich_help_panel=_ENFORCE)
-app.add_typer(registry.app, name="registry", rich_help_panel=_ENFORCE)
-app.command("publish", rich_help_panel=_ENFORCE)(publish.publish)
-app.command("verify", rich_help_panel=_ENFORCE)(verify.verify)
-app.add_typer(restrict.app, name="restrict", rich_help_panel=_ENFORCE)
+_COMMANDS = {
+    "adopt": _MAKE,
+    "doctor": _MAKE,
+    "init": _MAKE,
+    "archive": _MAKE,
+    "plan": _MAKE,
+    "render": _MAKE,
+    "build": _MAKE,
+    "update": _MAKE,
+    "refresh": _MAKE,
+    "prove": _MAKE,
+    "tree": _MAKE,
+    "prune": _MAKE,
+    "images": _LOOK,
+    "show": _LOOK,
+    "diff": _LOOK,
+    "packages": _LOOK,
+    "upgrades": _LOOK,
+    "affected": _LOOK,
+    "inventory": _LOOK,
+    "keys": _ENFORCE,
+    "registry": _ENFORCE,
+    "publish": _ENFORCE,
+    "verify": _ENFORCE,
+    "restrict": _ENFORCE,
+}
+"""Each command with its panel in the help: a module of that name, which holds a group, or a function of that name."""
+_HOMES = {"tree": "treepreview"}
+"""Commands that are elsewhere: `treepreview` adds to the group of `tree`, which it loads."""
+
+
+def application(arguments: Sequence[str] = ()) -> typer.Typer:
+    """Return the command line.
+
+    Args:
+        arguments: Where they name a command, it alone is loaded: a quarter of a plan's time went into loading all.
+
+    Returns:
+        The command line with that command, otherwise with all of them.
+    """
+    app = typer.Typer(
+        name="ropewalk",
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        help=_HELP,
+    )
+    app.callback()(options)
+    named = _named(arguments)
+    for name in _COMMANDS if named is None else (named,):
+        module = import_module(f"ropewalk.cli.{_HOMES.get(name, name)}")
+        if hasattr(module, "app"):
+            app.add_typer(module.app, name=name, rich_help_panel=_COMMANDS[name])
+        else:
+            app.command(name, rich_help_panel=_COMMANDS[name])(getattr(module, name))
+    return app
+
+
+def _named(arguments: Sequence[str]) -> str | None:
+    """Return the command that arguments name behind the usual global options; None where that is not plain."""
+    rest = iter(arguments)
+    for argument in rest:
+        if argument in ("-c", "--config"):
+            next(rest, None)
+        elif argument not in ("-q", "--quiet"):
+            return argument if argument in _COMMANDS else None
+    return None
 
 
 def main() -> None:
@@ -131,10 +140,9 @@ def run(arguments: list[str]) -> int:
         A value of `ropewalk.errors.Exit`.
     """
     try:
-        result = app(arguments, prog_name="ropewalk", standalone_mode=False)
+        result = application(arguments)(arguments, prog_name="ropewalk", standalone_mode=False)
     except RopewalkError as error:
-        err.print(f"[bold red]error:[/] {escape(str(error))}")
-        err.print(f"  {escape(error.hint)}")
+        _say(str(error), error.hint)
         return int(error.exit_code)
     except _USAGE as error:
         error.show()
@@ -145,9 +153,17 @@ def run(arguments: list[str]) -> int:
         if error.errno not in _REFUSED_BY_HOST:
             raise
         where = error.filename or "the state directory"
-        err.print(f"[bold red]error:[/] {escape(f'{where}: {error.strerror}')}")
-        err.print("  give us a state directory that we may write, with room: ROPEWALK_STATE=DIR; or run as root")
+        hint = "give us a state directory that we may write, with room: ROPEWALK_STATE=DIR; or run as root"
+        _say(f"{where}: {error.strerror}", hint)
         return int(Exit.HOST)
     if result == Exit.INTERRUPTED:
-        err.print("interrupted; the next run goes on")
+        err().print("interrupted; the next run goes on")
     return int(result or 0)
+
+
+def _say(message: str, hint: str) -> None:
+    """Show an error and what helps."""
+    from rich.markup import escape
+
+    err().print(f"[bold red]error:[/] {escape(message)}")
+    err().print(f"  {escape(hint)}")

@@ -25,6 +25,6 @@ def doctor(context: typer.Context, output: FormatOption = Format.TEXT) -> None:
         for check in found:
             mark = "[green]ok  [/]" if check.ok else ("[red]no  [/]" if check.required else "[yellow]note[/]")
             fix = f"\n     fix: {escape(check.fix)}" if not check.ok and check.fix else ""
-            out.print(f"{mark} {escape(check.name):<22} {escape(check.found)}{fix}")
+            out().print(f"{mark} {escape(check.name):<22} {escape(check.found)}{fix}")
     if any(check.required and not check.ok for check in found):
         raise typer.Exit(Exit.HOST)

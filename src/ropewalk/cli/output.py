@@ -4,12 +4,13 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
-from typing import Annotated, Any
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+
+if TYPE_CHECKING:
+    from rich.console import Console  # it takes a third of a plan's time to import: what needs no colour does without
 
 
 class Format(StrEnum):
@@ -21,8 +22,21 @@ class Format(StrEnum):
 
 FormatOption = Annotated[Format, typer.Option("--format", help="Text for people, or JSON for scripts.")]
 
-out = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+@cache
+def out() -> "Console":
+    """Return what prints on standard output."""
+    from rich.console import Console
+
+    return Console(highlight=False, emoji=False, soft_wrap=not sys.stdout.isatty())
+
+
+@cache
+def err() -> "Console":
+    """Return what prints on standard error."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 
 
 def print_json(value: Any) -> None:
@@ -32,7 +46,10 @@ def print_json(value: Any) -> None:
 
 def print_line(text: str, style: str = "") -> None:
     """Print one line of text that holds no markup."""
-    out.print(escape(text), style=style or None)
+    if sys.stdout.isatty():
+        out().print(text, style=style or None, markup=False)
+    else:
+        sys.stdout.write(f"{text}\n")
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()) -> None:
@@ -46,12 +63,15 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, rig
     if not sys.stdout.isatty():
         _print_plain(columns, rows, right)
         return
+    from rich.markup import escape
+    from rich.table import Table
+
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in rows:
         table.add_row(*(escape(str(value)) for value in row))
-    out.print(table)
+    out().print(table)
 
 
 def _print_plain(columns: Sequence[str], rows: Iterable[Sequence[object]], right: Sequence[str]) -> None:

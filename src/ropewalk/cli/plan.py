@@ -57,11 +57,10 @@ def make_plan(
         InputError: ``select`` matches nothing.
     """
     from ropewalk.plan import decide, observe, selected
-    from ropewalk.trust import public
+    from ropewalk.trust import Publics
 
-    observed = observe(
-        recipes, book=session.book(), store=session.store(), client=client, publics=public(session.settings.keys)
-    )
+    publics = Publics(session.settings.keys)
+    observed = observe(recipes, book=session.book(), store=session.store(), client=client, publics=publics)
     plan = decide(recipes, observed, view, force=force)
     chosen = selected(plan, select) if select else plan
     if recipes and not chosen.entries:
@@ -93,10 +92,10 @@ def plan(  # one argument an option
     from ropewalk.plan import to_json
 
     session: Session = context.obj
-    recipes = session.recipes(directories)
-    newest = session.views().newest()
-    used = session.view(view).id if view else (newest.id if newest else None)
     with session.client(offline=offline, registry=registry) as client:
+        recipes = session.recipes(directories, client=client)
+        newest = session.views().newest()
+        used = session.view(view).id if view else (newest.id if newest else None)
         made = make_plan(session, recipes, client, view=used, select=tuple(select or ()), force=tuple(force or ()))
     if svg is not None:
         from ropewalk.plan.picture import draw

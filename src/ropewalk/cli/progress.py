@@ -4,16 +4,15 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
-
-from rich.live import Live
-from rich.markup import escape
-from rich.spinner import Spinner
-from rich.table import Table
-from rich.text import Text
+from typing import TYPE_CHECKING, Self
 
 from ropewalk.cli.output import err
 from ropewalk.events import Event, EventKind
+
+if TYPE_CHECKING:
+    from rich.live import Live
+    from rich.spinner import Spinner
+    from rich.table import Table
 
 _MARKS = {
     EventKind.FINISHED: ("done", "green"),
@@ -43,7 +42,7 @@ class Progress:
         self._lock = threading.Lock()
         self._under_way: dict[tuple[str, str], _UnderWay] = {}
         self._live: Live | None = None
-        self._spinner = Spinner("dots")
+        self._spinner: Spinner | None = None
 
     def __enter__(self) -> Self:
         """Start to show."""
@@ -68,9 +67,11 @@ class Progress:
 
     def _show(self) -> None:
         """Keep the display up while something is under way, and only then: other output belongs to the command."""
-        if self._under_way and self._live is None and err.is_terminal and not self._quiet:
+        if self._under_way and self._live is None and not self._quiet and err().is_terminal:
+            from rich.live import Live
+
             self._live = Live(
-                console=err,
+                console=err(),
                 get_renderable=self._table,
                 transient=True,
                 refresh_per_second=5,
@@ -82,7 +83,12 @@ class Progress:
             self._live.stop()
             self._live = None
 
-    def _table(self) -> Table:
+    def _table(self) -> "Table":
+        from rich.spinner import Spinner
+        from rich.table import Table
+        from rich.text import Text
+
+        spinner = self._spinner = self._spinner or Spinner("dots")
         table = Table(box=None, pad_edge=False, show_header=False, expand=True)
         table.add_column(no_wrap=True)
         table.add_column(no_wrap=True, overflow="ellipsis")
@@ -91,7 +97,7 @@ class Progress:
         now = time.monotonic()
         for item in tuple(self._under_way.values()):
             elapsed = f"{now - item.since:.0f} s"
-            table.add_row(self._spinner, Text(item.event.subject), Text(step_of(item.event)), elapsed)
+            table.add_row(spinner, Text(item.event.subject), Text(step_of(item.event)), elapsed)
         return table
 
     def _print(self, event: Event) -> None:
@@ -100,10 +106,12 @@ class Progress:
         brief = event.kind is EventKind.FINISHED and event.seconds < _BRIEF_SECONDS
         if brief or (self._quiet and event.kind not in (EventKind.WARNING, EventKind.FAILED)):
             return
+        from rich.markup import escape
+
         mark, colour = _MARKS[event.kind]
         detail = f" ({event.detail})" if event.detail else ""
         seconds = f"  {event.seconds:.1f} s" if event.seconds else ""
-        err.print(f"[{colour}]{mark:<8}[/]{escape(f'{event.subject}: {event.step}{detail}')}{seconds}")
+        err().print(f"[{colour}]{mark:<8}[/]{escape(f'{event.subject}: {event.step}{detail}')}{seconds}")
 
 
 def step_of(event: Event) -> str:

@@ -4,7 +4,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -118,12 +118,15 @@ class Session:
             return here
         return remembered.config
 
-    def recipes(self, directories: list[Path] | None, *, suffix: str = "") -> "tuple[Recipe, ...]":
+    def recipes(
+        self, directories: list[Path] | None, *, suffix: str = "", client: "RegistryClient | None" = None
+    ) -> "tuple[Recipe, ...]":
         """Read the recipes below some directories.
 
         Args:
             directories: Where to look; the remembered ones where empty.
             suffix: Ends every version, as nightly builds have it; see `load_tree`.
+            client: A registry that is asked for the recipes' tags meanwhile, for a plan; None asks none.
 
         Returns:
             All recipes found, in the order of their directories.
@@ -133,8 +136,15 @@ class Session:
         """
         from ropewalk.recipe import load_tree
 
-        cache = self.settings.state / "templates"
-        loaded = load_tree(self._directories(directories), self.config(), self.today(), suffix=suffix, cache=cache)
+        places = self._directories(directories)
+        config, cache = self.config(), self.settings.state / "templates"
+
+        def named(repositories: Sequence[str]) -> None:
+            start = f"{config.registry}/" if config.registry else ""
+            if client is not None:
+                client.ask_tags([name.removeprefix(start) for name in repositories if name.startswith(start)])
+
+        loaded = load_tree(places, config, self.today(), suffix=suffix, cache=cache, named=named)
         for warning in loaded.warnings:
             self.listener(Event(EventKind.WARNING, "recipes", warning))
         return loaded.recipes

@@ -111,8 +111,8 @@ def print_report(report: dict[str, Any], *, notes: bool) -> None:
         where = f"{one['path']}:{one['line']}" if one["line"] else one["path"]
         level = f"[{_COLOURS[one['level']]}]{one['level']}[/]"
         said = f"{printable(one['message'])} [{one['rule']}]"
-        out.print(f"{escape(printable(where))}: {level}: {escape(said)}")
-        out.print(f"  {escape(printable(one['hint']))}")
+        out().print(f"{escape(printable(where))}: {level}: {escape(said)}")
+        out().print(f"  {escape(printable(one['hint']))}")
     for entry in report["merge"] or ():
         print_line(f"{entry['action']:<8} {entry['reference']}  ({', '.join(entry['reasons']) or 'changed'})")
     kept = "" if notes or not report["notes"] else " (--notes shows them)"
@@ -123,7 +123,7 @@ def print_report(report: dict[str, Any], *, notes: bool) -> None:
     )
     print_line(f"{_count(report['recipes'], 'recipe')}: {counts}; {built}")
     if report["errors"]:
-        err.print("the tree is not fit to be merged")
+        err().print("the tree is not fit to be merged")
 
 
 def _count(number: int, word: str) -> str:

@@ -58,14 +58,14 @@ def look_bounded(session: Session, arguments: Sequence[str]) -> dict[str, Any]:
         said = done.stderr.decode(errors="replace").splitlines()
         for line in said:
             if done.returncode in (Exit.OK, *tuple(Exit)[2:]) and not line.startswith(_MARK):
-                err.print(printable(line), markup=False)
+                err().print(printable(line), markup=False)
         if done.returncode == 0:
             report: dict[str, Any] = json.loads(done.stdout)
             return _with_bounds(report, skipped)
         if done.returncode in tuple(Exit)[2:]:
             raise typer.Exit(done.returncode)
         if done.returncode == Exit.FAILED and not any(_OUT_OF_MEMORY in line for line in said[-3:]):
-            err.print("\n".join(said), markup=False)  # a bug of ours, with its traceback
+            err().print("\n".join(said), markup=False)  # a bug of ours, with its traceback
             raise typer.Exit(Exit.FAILED)
         marks = [line.removeprefix(_MARK) for line in said if line.startswith(_MARK)]
         culprit = marks[-1] if marks else ""
@@ -185,9 +185,9 @@ def _changes(checked: "Checked", old: "tuple[Recipe, ...] | None", since: str) -
 
 def _observed(session: Session, recipes: "tuple[Recipe, ...]", client: Any) -> "Observed":
     from ropewalk.plan import observe
-    from ropewalk.trust import public
+    from ropewalk.trust import Publics
 
-    publics = public(session.settings.keys)
+    publics = Publics(session.settings.keys)
     return observe(recipes, book=session.book(), store=session.store(), client=client, publics=publics)
 
 

@@ -10,7 +10,7 @@ from ropewalk.cli.build import JobsOption, default_jobs, fetch, outcome_row, pri
 from ropewalk.cli.output import Format, FormatOption, print_json, print_line
 from ropewalk.cli.plan import make_plan
 from ropewalk.cli.session import OfflineOption, RegistryOption, Session, ViewOption
-from ropewalk.cli.tree import SinceOption, TreesArgument, bounded, print_report
+from ropewalk.cli.tree import SinceOption, TreesArgument, app, bounded, print_report
 from ropewalk.errors import Exit
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ class _Options:
     registry: str | None
 
 
+@app.command()
 def preview(
     context: typer.Context,
     directories: TreesArgument = None,

@@ -3,13 +3,16 @@
 All questions are written before the first answer is read (RFC 9112, "Pipelining"), on few connections, and nothing is done
 about what is out of the ordinary: redirects, tokens, further pages, a server that hangs up. What is not answered plainly
 is left out; `RegistryClient.tags` asks it again and says what is wrong.
+
+The answers come while the caller does other work: a tree's repositories are known before its templates are rendered.
 """
 
 import json
 import socket
 import ssl
+import threading
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import BinaryIO
 from urllib.parse import urlsplit
@@ -39,55 +42,93 @@ class _Odd(Exception):
     """An answer that is not understood: nothing more can be read from its connection."""
 
 
-def tags_of(endpoint: str, questions: Mapping[str, str], trusting: ssl.SSLContext | None) -> dict[str, tuple[str, ...]]:
-    """Ask for the tags of repositories.
+class Asked:
+    """Questions that are under way, each line in a thread of its own.
 
-    Args:
-        endpoint: ``http://HOST:PORT`` or ``https://HOST``.
-        questions: The repositories, each with the path of its tags, quoted.
-        trusting: What the registry's certificate is checked against; None for ``http``.
-
-    Returns:
-        The tags, sorted, of those that were answered plainly; none where there is no such repository.
+    Attributes:
+        repositories: Those that were asked for.
     """
-    items = tuple(questions.items())
-    shares = [items[start::_LINES] for start in range(min(_LINES, len(items)))]
-    if not shares:
-        return {}
-    with ThreadPoolExecutor(len(shares), thread_name_prefix="registry") as pool:
-        found = list(pool.map(lambda share: dict(_ask(endpoint, share, trusting)), shares))
-    return {repository: tags for one in found for repository, tags in one.items()}
 
+    def __init__(self, endpoint: str, questions: Mapping[str, str], trusting: ssl.SSLContext | None) -> None:
+        """Begin to ask for the tags of repositories.
 
-def _ask(
-    endpoint: str, questions: Sequence[tuple[str, str]], trusting: ssl.SSLContext | None
-) -> Iterator[tuple[str, tuple[str, ...]]]:
-    try:
-        with _connect(endpoint, trusting) as line, line.makefile("rb") as stream:
+        Args:
+            endpoint: ``http://HOST:PORT`` or ``https://HOST``.
+            questions: The repositories, each with the path of its tags, quoted.
+            trusting: What the registry's certificate is checked against; None for ``http``.
+        """
+        items = tuple(questions.items())
+        self.repositories = frozenset(questions)
+        self._endpoint = endpoint
+        self._trusting = trusting
+        self._found: dict[str, tuple[str, ...]] = {}
+        self._open: set[socket.socket] = set()
+        self._given_up = False
+        self._lock = threading.Lock()
+        # Daemons, since nobody waits for the answers of a command that fails meanwhile.
+        self._threads = tuple(
+            threading.Thread(target=self._ask, args=(items[start::_LINES],), name="registry", daemon=True)
+            for start in range(min(_LINES, len(items)))
+        )
+        for thread in self._threads:
+            thread.start()
+
+    def answers(self) -> dict[str, tuple[str, ...]]:
+        """Wait for the answers.
+
+        Returns:
+            The tags, sorted, of those that were answered plainly; none where there is no such repository.
+        """
+        for thread in self._threads:
+            thread.join()
+        return self._found
+
+    def give_up(self) -> None:
+        """Break the lines off, so that their threads end; nothing happens if all is answered."""
+        with self._lock:
+            self._given_up = True
+            for line in self._open:
+                with suppress(OSError):
+                    line.shutdown(socket.SHUT_RDWR)
+
+    def _ask(self, questions: Sequence[tuple[str, str]]) -> None:
+        with suppress(OSError, ValueError, _Odd), self._line() as line, line.makefile("rb") as stream:
             for start in range(0, len(questions), _WINDOW):
                 window = questions[start : start + _WINDOW]
-                line.sendall(b"".join(_question(endpoint, path) for _, path in window))
+                line.sendall(b"".join(_question(self._endpoint, path) for _, path in window))
                 for repository, _ in window:
                     answer = _read(stream)
                     if (tags := _tags(answer)) is not None:
-                        yield repository, tags
+                        self._found[repository] = tags
                     if answer.last:
                         return
-    except (OSError, ValueError, _Odd):
-        return
 
+    @contextmanager
+    def _line(self) -> Iterator[socket.socket]:
+        """Open a connection, which `give_up` breaks off."""
+        parts = urlsplit(self._endpoint)
+        host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+        with socket.create_connection((host, port), timeout=_SECONDS) as plain, self._breakable(plain):
+            if self._trusting is None:
+                yield plain
+                return
+            # From here on it is the TLS socket that holds the connection.
+            line = self._trusting.wrap_socket(plain, server_hostname=host, do_handshake_on_connect=False)
+            with line, self._breakable(line):
+                line.do_handshake()
+                yield line
 
-def _connect(endpoint: str, trusting: ssl.SSLContext | None) -> socket.socket:
-    parts = urlsplit(endpoint)
-    host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
-    line = socket.create_connection((host, port), timeout=_SECONDS)
-    if trusting is None:
-        return line
-    try:
-        return trusting.wrap_socket(line, server_hostname=host)
-    except BaseException:
-        line.close()
-        raise
+    @contextmanager
+    def _breakable(self, line: socket.socket) -> Iterator[None]:
+        with self._lock:
+            if self._given_up:
+                raise _Odd
+            self._open.add(line)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._open.discard(line)
 
 
 def _question(endpoint: str, path: str) -> bytes:

@@ -74,6 +74,7 @@ class RegistryClient:
         self._transport = Transport(endpoint, credentials, sleep, ca_bundle)
         self._ca_bundle = ca_bundle
         self._is_registry = False
+        self._asked: bulk.Asked | None = None
         self.endpoint = self._transport.endpoint
         self.writes = 0
         self.bytes_sent = 0
@@ -90,6 +91,8 @@ class RegistryClient:
 
     def close(self) -> None:
         """Close the connections."""
+        if self._asked is not None:
+            self._asked.give_up()
         self._transport.close()
 
     # Reading
@@ -162,8 +165,27 @@ class RegistryClient:
         Raises:
             InputError: ``ca_bundle`` holds no certificates, or a name is none.
         """
+        wanted = frozenset(repositories)
+        asked = [one for one in (self._asked,) if one is not None]
+        self._asked = None
+        if rest := wanted.difference(*(one.repositories for one in asked)):
+            asked.append(self._ask(sorted(rest)))
+        return {name: tags for one in asked for name, tags in one.answers().items() if name in wanted}
+
+    def ask_tags(self, repositories: Sequence[str]) -> None:
+        """Begin to ask for tags that `tags_of` will be called for once more is known; its next call takes the answers.
+
+        Args:
+            repositories: Names without the registry, as far as they are known by now.
+
+        Raises:
+            InputError: ``ca_bundle`` holds no certificates, or a name is none.
+        """
+        self._asked = self._ask(repositories)
+
+    def _ask(self, repositories: Sequence[str]) -> bulk.Asked:
         context = trusting(self._ca_bundle) if self.endpoint.startswith("https:") else None
-        return bulk.tags_of(self.endpoint, {name: f"{_path(name)}/tags/list" for name in repositories}, context)
+        return bulk.Asked(self.endpoint, {name: f"{_path(name)}/tags/list" for name in repositories}, context)
 
     def manifest(self, repository: str, reference: str) -> tuple[Descriptor, bytes] | None:
         """Fetch a manifest.

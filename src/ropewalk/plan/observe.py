@@ -1,19 +1,20 @@
 """What is there: the builds of the store and their records, and what the registry holds under the same lines."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING
 
-from ropewalk.oci.store import Store
 from ropewalk.oci.together import together
 from ropewalk.plan.graph import recipe_of
 from ropewalk.plan.known import LATEST, Known, Observed, Unverified, newest, split_tag
-from ropewalk.recipe.recipe import Recipe
+from ropewalk.recipe.recipe import Generation, Recipe
 from ropewalk.recipe.record import Attested, BuildRecord, How, RecordBook
 
 if TYPE_CHECKING:
     from ropewalk.oci.client import RegistryClient
-    from ropewalk.trust import PublicKeys
+    from ropewalk.oci.store import Store
+    from ropewalk.trust import PublicKeys, Publics
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +51,9 @@ def observe(
     recipes: Sequence[Recipe],
     *,
     book: RecordBook,
-    store: Store,
+    store: "Store",
     client: "RegistryClient | None" = None,
-    publics: Sequence["PublicKeys"] = (),
+    publics: "Publics | None" = None,
 ) -> Observed:
     """Collect what is known of the lines of a tree, and of parents of ours that no recipe here makes.
 
@@ -65,7 +66,7 @@ def observe(
         book: The build records; what verifies is kept there.
         store: The local store.
         client: The registry; None asks none: store and records then say what is published.
-        publics: Keys that attestations may be signed with.
+        publics: Keys that attestations may be signed with; they are read when there is one to verify. None trusts none.
 
     Raises:
         NetworkError: The registry does not answer as it should.
@@ -79,7 +80,9 @@ def observe(
     if client is None:
         return Observed(tuple(known for known in records if known.here or known.published))
     sent = frozenset(digest for digest, note in published.items() if note.registry == client.endpoint)
-    registry = _Registry(client, store, book, tuple(publics), sent, _verified(book, client.endpoint, publics))
+    ids: frozenset[tuple[Generation, str]] = publics.ids() if publics else frozenset()
+    loaded = cache(publics.load) if publics else tuple
+    registry = _Registry(client, store, book, loaded, sent, _verified(book, client.endpoint, ids))
     ours: dict[str, list[Known]] = {}
     for one in records:
         ours.setdefault(one.record.repository, []).append(one)
@@ -99,9 +102,10 @@ def observe(
     return Observed(tuple(sorted(known, key=_age)), tuple(doubtful), asked=True)
 
 
-def _verified(book: RecordBook, endpoint: str, publics: Sequence["PublicKeys"]) -> dict[tuple[str, str], BuildRecord]:
+def _verified(
+    book: RecordBook, endpoint: str, trusted: frozenset[tuple[Generation, str]]
+) -> dict[tuple[str, str], BuildRecord]:
     """Return what this registry's version tags named when they were verified, by keys that are still trusted."""
-    trusted = {(keys.generation, keys.key_id) for keys in publics}
     return {
         (one.record.repository, one.tag): one.record
         for one in book.attested()
@@ -109,7 +113,7 @@ def _verified(book: RecordBook, endpoint: str, publics: Sequence["PublicKeys"]) 
     }
 
 
-def _is_here(record: BuildRecord, store: Store) -> bool:
+def _is_here(record: BuildRecord, store: "Store") -> bool:
     """Say whether an image is in the store; of one that was adopted, mostly only its indexes are."""
     if record.how is not How.ADOPTED:
         return store.has(record.digest)
@@ -138,14 +142,15 @@ class _Registry:
     """Who is asked, with which keys its answers are verified, and what was learned before.
 
     Attributes:
+        publics: Loads the keys.
         sent: Digests that were published to it from here.
         verified: What version tags name, by repository and tag.
     """
 
     client: "RegistryClient"
-    store: Store
+    store: "Store"
     book: RecordBook
-    publics: tuple["PublicKeys", ...]
+    publics: Callable[[], tuple["PublicKeys", ...]]
     sent: frozenset[str]
     verified: Mapping[tuple[str, str], BuildRecord]
 
@@ -163,13 +168,14 @@ class _Registry:
             return Known(record, here=_is_here(record, self.store), published=True)
         from ropewalk.trust import verify_image
 
-        verdict = verify_image(self.client, wanted.repository, digest, self.publics)
+        publics = self.publics()
+        verdict = verify_image(self.client, wanted.repository, digest, publics)
         record = verdict.record
         if not verdict.ok or record is None:
             return Unverified(wanted.repository, tag, verdict.reason)
         if (record.repository, record.tag, record.digest) != (wanted.repository, tag, digest):
             return Unverified(wanted.repository, tag, f"its attestation is for {record.reference}")
-        key = next(keys.key_id for keys in self.publics if keys.generation is verdict.generation)
+        key = next(keys.key_id for keys in publics if keys.generation is verdict.generation)
         self.book.mark_attested(Attested(self.client.endpoint, tag, key, record))
         return Known(record, here=_is_here(record, self.store), published=True)
 

@@ -203,6 +203,7 @@ def load_tree(
     *,
     suffix: str = "",
     cache: Path | None = None,
+    named: Callable[[Sequence[str]], None] | None = None,
 ) -> Loaded:
     """Read every recipe below some directories.
 
@@ -213,6 +214,8 @@ def load_tree(
         suffix: Ends every version, as nightly builds have it (``-20260105``). A base image that ``base_images`` names by
             its version keeps it, since recipes ask for that very image.
         cache: A directory, of nobody else's, where compiled templates are kept; None keeps none.
+        named: Told the repositories of all recipes and base images (``registry/namespace/name``) before templates are
+            rendered, which takes longest.
 
     Returns:
         The recipes by directory, and what was odd.
@@ -231,8 +234,11 @@ def load_tree(
         else:
             heads[place] = head_of(found, suffix)
     _check_twice([(heads[place].name, found.directory) for place, found in places.items()])
+    known = known_names(config, tuple(heads.values()))
+    if named is not None:
+        named(tuple(known))
     compiled = None if cache is None else _compiled(cache)
-    templates = Templates(config, known_names(config, tuple(heads.values())), warnings, compiled)
+    templates = Templates(config, known, warnings, compiled)
 
     def load(place: Path, found: Found) -> Recipe:
         if found.kind is Kind.BASE:

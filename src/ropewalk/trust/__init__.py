@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         new_keys,
         public,
     )
+    from ropewalk.trust.publics import Publics
     from ropewalk.trust.sign import (
         Artifact,
         ArtifactImage,
@@ -69,6 +70,7 @@ else:
                 "new_keys",
                 "public",
             ),
+            "publics": ("Publics",),
             "sign": (
                 "Artifact",
                 "ArtifactImage",
@@ -94,6 +96,7 @@ __all__ = [
     "KeysMissing",
     "KeysUnreadable",
     "PublicKeys",
+    "Publics",
     "SigningKeys",
     "Verdict",
     "adopted",

@@ -10,7 +10,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -22,9 +21,9 @@ from ropewalk import atomic
 from ropewalk.errors import InputError
 from ropewalk.process import Command, run
 from ropewalk.recipe.recipe import Generation
+from ropewalk.trust.publics import ECDSA_PUBLIC, key_id
 
 _ECDSA_PRIVATE = "cosign.key"
-_ECDSA_PUBLIC = "cosign.pub"
 _OPENPGP_PRIVATE = "openpgp.key"
 _OPENPGP_PUBLIC = "openpgp.gpg"
 _OPENPGP_ARMOURED = "openpgp.asc"
@@ -64,8 +63,8 @@ class PublicKeys:
 
     @property
     def key_id(self) -> str:
-        """The id that an envelope names the ECDSA key by: the sha256 of its PEM, in hexadecimal."""
-        return sha256(self.ecdsa_pem).hexdigest()
+        """The id that an envelope names the ECDSA key by."""
+        return key_id(self.ecdsa_pem)
 
     @property
     def openpgp_armoured(self) -> bytes:
@@ -170,7 +169,7 @@ def _write_ecdsa(draft: Path) -> None:
     )
     spki = serialization.PublicFormat.SubjectPublicKeyInfo
     atomic.write_bytes(draft / _ECDSA_PRIVATE, private, _PRIVATE_MODE)
-    atomic.write_bytes(draft / _ECDSA_PUBLIC, key.public_key().public_bytes(serialization.Encoding.PEM, spki))
+    atomic.write_bytes(draft / ECDSA_PUBLIC, key.public_key().public_bytes(serialization.Encoding.PEM, spki))
 
 
 def _gpg(home: Path, *arguments: str) -> bytes:
@@ -210,8 +209,8 @@ def _read(directory: Path, generation: Generation, name: str) -> bytes:
 
 
 def _read_public(directory: Path, generation: Generation) -> PublicKeys:
-    pem = _read(directory, generation, _ECDSA_PUBLIC)
-    ecdsa_public(pem, directory / generation / _ECDSA_PUBLIC)
+    pem = _read(directory, generation, ECDSA_PUBLIC)
+    ecdsa_public(pem, directory / generation / ECDSA_PUBLIC)
     certificate = _read(directory, generation, _OPENPGP_PUBLIC)
     path = directory / generation / _OPENPGP_PUBLIC
     return PublicKeys(generation, pem, certificate, _fingerprint(certificate, path))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kit.street import SERVICES, TREE
-from ropewalk.cli.app import app, run
+from ropewalk.cli.app import application, run
 from ropewalk.cli.output import human_size
 from ropewalk.cli.session import Session
 from ropewalk.errors import Exit
@@ -24,10 +24,10 @@ def _names(commands: object, path: tuple[str, ...] = ()) -> Iterator[tuple[str, 
         yield from _names(command, (*path, name))
 
 
-def _all() -> list[tuple[str, ...]]:
+def _all(arguments: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     from typer.main import get_command
 
-    return list(_names(get_command(app)))
+    return list(_names(get_command(application(arguments))))
 
 
 @pytest.fixture(autouse=True)
@@ -137,3 +137,22 @@ def test_an_unknown_key_is_refused_with_file_and_line(tmp_path: Path, capsys: py
 )
 def test_sizes_as_people_read_them(size: int, text: str) -> None:
     assert human_size(size) == text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("plan",), [("plan",)]),
+        (("-q", "-c", "build", "plan", "build"), [("plan",)]),
+        (("tree", "preview"), [("tree",), ("tree", "check"), ("tree", "preview")]),
+        (("--config=x", "plan"), _all()),
+        (("-qc", "x", "plan"), _all()),
+        (("-c",), _all()),
+        (("--help",), _all()),
+        (("frobnicate",), _all()),
+    ],
+)
+def test_a_command_is_loaded_alone_where_it_is_plain(
+    arguments: tuple[str, ...], expected: list[tuple[str, ...]]
+) -> None:
+    assert _all(arguments) == expected
