@@ -4,7 +4,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from ropewalk.archive import DEBIAN_KEYRING, uri_of
+from ropewalk.recipe.recipe import BaseSpec
+from ropewalk.recipe.strip import dpkg_lines
 
+STRIP = "etc/dpkg/dpkg.cfg.d/ropewalk-strip"
+"""Where an image says what it leaves out, so that dpkg leaves it out of what is built on the image too."""
 SOURCES = "etc/apt/sources.list.d/debian.sources"
 """Where an image names its suites (deb822 format, sources.list(5))."""
 
@@ -53,25 +57,26 @@ class SmallFile:
     mode: int = 0o644
 
 
-def base_files(suites: Sequence[str], components: Sequence[str]) -> tuple[SmallFile, ...]:
+def base_files(spec: BaseSpec) -> tuple[SmallFile, ...]:
     """Return the files that every base image gets.
 
     Args:
-        suites: All suites of the recipe, also those that the view lacks.
-        components: ``main`` and others.
+        spec: What the image is made of.
 
     Returns:
-        apt's sources, the settings that Debian's own container images have (under their names there, so that recipes
-        that remove one of them keep working), the answer to invoke-rc.d, and an empty machine id.
+        apt's sources with all suites of the recipe, also those that a view lacks, the settings that Debian's own container images have (under their names there, so that recipes
+        that remove one of them keep working), the answer to invoke-rc.d, an empty machine id, and what dpkg leaves out.
     """
     texts = {
-        SOURCES: debian_sources(suites, components),
+        SOURCES: debian_sources(spec.suites, spec.components),
         "etc/apt/apt.conf.d/docker-autoremove-suggests": _AUTOREMOVE,
         "etc/apt/apt.conf.d/docker-clean": _CLEAN,
         "etc/apt/apt.conf.d/docker-gzip-indexes": _GZIP,
         "etc/apt/apt.conf.d/docker-no-languages": _LANGUAGES,
         "etc/dpkg/dpkg.cfg.d/docker-apt-speedup": _SPEEDUP,
     }
+    if spec.strip.exclude:
+        texts[STRIP] = dpkg_lines(spec.strip)
     plain = tuple(SmallFile(path, text.encode()) for path, text in texts.items())
     return (
         *plain,

@@ -2,16 +2,18 @@
 
 import io
 import re
+import shlex
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from ropewalk.archive import View, uri_of
+from ropewalk.archive import DEBIAN_KEYRING, View, uri_of
 from ropewalk.build import storage
-from ropewalk.build.aptfiles import SmallFile, base_files
+from ropewalk.build.aptfiles import STRIP, SmallFile, base_files
+from ropewalk.build.basetree import furnished, stripped
 from ropewalk.build.failure import telling
 from ropewalk.build.limits import limited
 from ropewalk.build.normalise import normalise
@@ -22,6 +24,7 @@ from ropewalk.oci.layer import TarItem
 from ropewalk.oci.model import Entry, EntryType, ImageConfig
 from ropewalk.process import Command, run
 from ropewalk.recipe.recipe import BaseSpec, Recipe
+from ropewalk.recipe.strip import dpkg_lines
 
 _LEFT_BEHIND = re.compile(
     r"etc/(resolv\.conf|hosts|hostname|machine-id|apt/sources\.list|apt/apt\.conf\.d/99mmdebstrap)"
@@ -30,46 +33,117 @@ _LEFT_BEHIND = re.compile(
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-def bootstrap_command(spec: BaseSpec, view: View, proxy: str, epoch: int, target: Path) -> Command:
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a bootstrap works with.
+
+    Attributes:
+        view: The archive view; of the recipe's suites those that it holds are used.
+        proxy: The proxy's URL for that view.
+        epoch: SOURCE_DATE_EPOCH in seconds.
+        place: An empty directory of its own; the root is made in it.
+    """
+
+    view: View
+    proxy: str
+    epoch: int
+    place: Path
+
+    @property
+    def root(self) -> Path:
+        """Where the root is made."""
+        return self.place / "root"
+
+    @property
+    def certificates(self) -> Path:
+        """Where the recipe's certificates are."""
+        return self.place / "certificates"
+
+    @property
+    def strip(self) -> Path:
+        """What dpkg leaves out."""
+        return self.place / "strip"
+
+
+def bootstrap_command(spec: BaseSpec, ground: Ground) -> Command:
     """Return the mmdebstrap command for a base image.
 
     Args:
         spec: What the image is made of.
-        view: The archive view; of the recipe's suites those that it holds are used.
-        proxy: The proxy's URL for that view.
-        epoch: SOURCE_DATE_EPOCH in seconds.
-        target: The directory to make.
+        ground: Where it is made, and from which view.
 
     Raises:
-        InputError: The view holds none of the suites.
+        InputError: The view holds none of the suites, or lacks a component of one.
     """
-    held = {suite.suite for suite in view.suites if suite.of_debian}
-    suites = [suite for suite in spec.suites if suite in held]
-    if not suites:
-        raise InputError(
-            f"holds none of {', '.join(spec.suites)}", where=f"view {view.id}", hint="make one: `ropewalk archive view`"
-        )
+    suites = _held(spec, ground.view)
     components = " ".join(spec.components)
     argv = (
         "mmdebstrap",
         "--mode=root",
         "--variant=minbase",
         "--format=directory",
-        f"--architectures={view.architecture}",
+        f"--architectures={ground.view.architecture}",
         '--aptopt=Acquire::Check-Valid-Until "false"',
+        # Not as a variable: maintainer scripts would see it, and one might keep it.
+        f'--aptopt=Acquire::http::Proxy "{ground.proxy}"',
+        # mmdebstrap copies both from this host.
+        '--setup-hook=: >"$1/etc/resolv.conf" && echo localhost >"$1/etc/hostname"',
+        *_strip_hooks(spec, ground),
         # A root that starts merged needs the empty package only; usrmerge would bring all of perl along. The pattern
         # matches nothing, silently, in a release that has no such package.
         "--hook-dir=/usr/share/mmdebstrap/hooks/maybe-merged-usr",
         "--include=?exact-name(usr-is-merged)",
         *(f"--include={package}" for package in spec.packages),
+        *_certificate_hooks(spec, ground),
         # libc-bin's trigger ran before the last package; the cache must be the same as after any later build.
         '--customize-hook=chroot "$1" ldconfig',
         suites[0],
-        str(target),
-        *(f"deb {uri_of(suite)} {suite} {components}" for suite in suites),
+        str(ground.root),
+        *(f'deb [signed-by="{DEBIAN_KEYRING}"] {uri_of(suite)} {suite} {components}' for suite in suites),
     )
-    environment = (("SOURCE_DATE_EPOCH", str(epoch)), ("http_proxy", proxy), ("TMPDIR", str(target.parent)))
+    environment = (("SOURCE_DATE_EPOCH", str(ground.epoch)), ("TMPDIR", str(ground.place)))
     return Command(argv, environment=environment, contained=True)
+
+
+def _held(spec: BaseSpec, view: View) -> list[str]:
+    """Return the suites of a recipe that a view holds, with all the components that the recipe wants."""
+    held = {suite.suite: suite for suite in view.suites if suite.of_debian}
+    suites = [suite for suite in spec.suites if suite in held]
+    if not suites:
+        raise InputError(
+            f"holds none of {', '.join(spec.suites)}", where=f"view {view.id}", hint="make one: `ropewalk archive view`"
+        )
+    for suite in suites:
+        if lacking := [name for name in spec.components if name not in held[suite].components]:
+            hint = f"make a view that has it: `ropewalk archive view --component {lacking[0]}`"
+            raise InputError(f"holds no {', '.join(lacking)} of {suite}", where=f"view {view.id}", hint=hint)
+    return suites
+
+
+def _strip_hooks(spec: BaseSpec, ground: Ground) -> tuple[str, ...]:
+    """Let dpkg leave out what the recipe strips, and delete it of what was unpacked before there was a dpkg."""
+    if not spec.strip.exclude:
+        return ()
+    include, exclude = (_find_any(globs) for globs in (spec.strip.include, spec.strip.exclude))
+    found = shlex.join(("!", "-type", "d", "!", "-type", "l", "!", *include, *exclude, "-delete"))
+    target = f'"$1/{STRIP}"'
+    return (
+        f'--setup-hook=mkdir -p "$1/etc/dpkg/dpkg.cfg.d" && cp {shlex.quote(str(ground.strip))} {target}',
+        f'--extract-hook=cd "$1" && find ./usr {found}',
+    )
+
+
+def _find_any(globs: Iterable[str]) -> tuple[str, ...]:
+    words = [word for glob in globs for word in ("-o", "-path", f".{glob}")]
+    return ("(", *words[1:], ")")
+
+
+def _certificate_hooks(spec: BaseSpec, ground: Ground) -> tuple[str, ...]:
+    if not spec.certificates:
+        return ()
+    source = shlex.quote(str(ground.certificates))
+    copied = f'cp {source}/*.crt "$1/usr/local/share/ca-certificates/" && chroot "$1" update-ca-certificates'
+    return (f"--customize-hook={copied}",)
 
 
 def base_config(spec: BaseSpec) -> ImageConfig:
@@ -141,16 +215,25 @@ def bootstrapped(
         raise InputError("is no base recipe", where=recipe.reference, hint="give it a base.yaml")
     place = shop.scratch("root")
     try:
-        target = place / "root"
-        command = bootstrap_command(spec, view, shop.proxy.url(view.id, build), epoch, target)
+        ground = Ground(view, shop.proxy.url(view.id, build), epoch, place)
+        command = bootstrap_command(spec, ground)
+        _prepare(spec, ground)
         with telling(recipe.reference, log):
             group = f"{storage.cgroup(shop.settings)}/{build}"
             run(limited(storage.nameless(command), group, recipe.limits), log=log)
-        files = base_files(spec.suites, spec.components)
         # Without an entry of its own, clients give the root their own mode: podman 0555.
         root = TarItem(Entry("", EntryType.DIRECTORY, 0o755, mtime=epoch), None)
-        items = normalise(base_items(scan(target), files, epoch), {}, epoch)
-        yield (root, *(dated(item, epoch) for item in items))
+        scanned = stripped(scan(ground.root), spec.strip)
+        items = normalise(base_items(scanned, base_files(spec), epoch), {}, epoch)
+        yield (root, *furnished((dated(item, epoch) for item in items), spec, epoch, recipe.reference))
     finally:
         shutil.rmtree(place, ignore_errors=True)
         storage.drop_cgroup(shop.settings, build)
+
+
+def _prepare(spec: BaseSpec, ground: Ground) -> None:
+    """Write what the hooks put into the root."""
+    ground.strip.write_text(dpkg_lines(spec.strip), encoding="utf-8")
+    ground.certificates.mkdir()
+    for certificate in spec.certificates:
+        (ground.certificates / certificate.name).write_bytes(certificate.content)

@@ -1,18 +1,35 @@
 """``base.yaml``: a base image, made from packages of the Debian archive."""
 
+import hashlib
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
+from ropewalk.recipe.baseparts import Beside, named_files, read_certificates, read_files, read_users
 from ropewalk.recipe.config import TreeConfig
+from ropewalk.recipe.context import tree_of
 from ropewalk.recipe.digest import Says
 from ropewalk.recipe.head import Head, check_name, check_version
-from ropewalk.recipe.recipe import BaseSpec, Generation, Recipe
+from ropewalk.recipe.recipe import BaseSpec, ContextFile, Generation, Recipe, Strip
 from ropewalk.recipe.script import script_test
+from ropewalk.recipe.strip import read_strip
 from ropewalk.recipe.yamlfile import Node, load
 
 FILE = "base.yaml"
-_KEYS = ("name", "version", "suites", "components", "packages", "env", "labels")
-_LATER = ("archives", "files", "users", "certificates", "strip")
+_KEYS = (
+    "name",
+    "version",
+    "suites",
+    "components",
+    "packages",
+    "files",
+    "users",
+    "certificates",
+    "strip",
+    "env",
+    "labels",
+)
+_LATER = ("archives",)
 _WORDS = {
     "suites": re.compile(r"[a-z0-9][a-z0-9./-]*"),
     "components": re.compile(r"[a-z][a-z0-9-]*"),
@@ -45,6 +62,29 @@ def _environment(node: Node) -> tuple[tuple[str, str], ...]:
     return _pairs(node)
 
 
+def _spec(given: Mapping[str, Node], beside: Beside) -> BaseSpec:
+    packages = _words(given["packages"]) if "packages" in given else ()
+    certificates = given.get("certificates")
+    return BaseSpec(
+        suites=_words(given["suites"]),
+        components=_words(given["components"]) if "components" in given else ("main",),
+        packages=packages,
+        env=_environment(given["env"]) if "env" in given else (),
+        labels=_pairs(given["labels"]) if "labels" in given else (),
+        files=read_files(given["files"], beside) if "files" in given else (),
+        users=read_users(given["users"]) if "users" in given else (),
+        certificates=read_certificates(certificates, beside, packages) if certificates else (),
+        strip=read_strip(given["strip"]) if "strip" in given else Strip(),
+    )
+
+
+def _context(beside: Beside, node: Node) -> ContextFile:
+    path = beside.path(node)
+    with path.open("rb") as handle:
+        sha256 = hashlib.file_digest(handle, "sha256").hexdigest()
+    return ContextFile(node.text(), path, 0o644, directory=False, sha256=sha256)
+
+
 def load_base(directory: Path, config: TreeConfig) -> Recipe:
     """Read a base image's recipe.
 
@@ -63,14 +103,9 @@ def load_base(directory: Path, config: TreeConfig) -> Recipe:
     name, version = root.need("name"), root.need("version")
     check_name(name.filled(), name.where)
     check_version(version.filled(), version.where)
-    suites = root.need("suites")
-    spec = BaseSpec(
-        suites=_words(suites),
-        components=_words(given["components"]) if "components" in given else ("main",),
-        packages=_words(given["packages"]) if "packages" in given else (),
-        env=_environment(given["env"]) if "env" in given else (),
-        labels=_pairs(given["labels"]) if "labels" in given else (),
-    )
+    root.need("suites")
+    beside = Beside(directory, tree_of(directory, config.path))
+    spec = _spec(given, beside)
     for key, words in (("suites", spec.suites), ("components", spec.components)):
         if not words:
             raise given[key].fault(f"`{key}` is empty", "name at least one")
@@ -85,6 +120,7 @@ def load_base(directory: Path, config: TreeConfig) -> Recipe:
         directory=directory.absolute(),
         digest=Says(Generation.BASE, head, base=spec, test=tested).digest(),
         epoch=None,
+        context=tuple(sorted((_context(beside, node) for node in named_files(root)), key=lambda file: file.path)),
         base=spec,
         test=test,
     )

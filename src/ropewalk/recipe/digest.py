@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from ropewalk.recipe.head import Head
 from ropewalk.recipe.recipe import BaseSpec, ContextFile, Generation
@@ -38,9 +39,32 @@ class Says:
             "head": asdict(self.head),
             "dockerfile": self.dockerfile,
             "context": [(file.path, file.mode, file.directory, file.sha256) for file in self.context],
-            "base": None if self.base is None else asdict(self.base),
+            "base": None if self.base is None else said(self.base),
             "test": self.test,
             "rebase": self.rebase,
         }
         text = json.dumps(values, sort_keys=True, separators=(",", ":"))
         return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+_FIRST = ("suites", "components", "packages", "env", "labels")
+
+
+def said(base: BaseSpec) -> dict[str, Any]:
+    """Return what a base recipe says as JSON-ready values: contents by their hash, further keys only where they are used.
+
+    A digest must not change because Ropewalk learns another key.
+
+    Args:
+        base: The recipe's values.
+    """
+    values = {key: value for key, value in asdict(base).items() if key in _FIRST or value != _UNUSED.get(key)}
+    found: dict[str, Any] = json.loads(json.dumps(values, default=_hashed))
+    return found
+
+
+_UNUSED = asdict(BaseSpec((), (), (), (), ()))
+
+
+def _hashed(content: bytes) -> str:
+    return "sha256:" + hashlib.sha256(content).hexdigest()

@@ -78,6 +78,70 @@ class ContextFile:
 
 
 @dataclass(frozen=True, slots=True)
+class BaseFile:
+    """A file that a base image gets beside its packages.
+
+    Attributes:
+        path: Relative to the root.
+        content: Its bytes.
+        mode: Permission bits.
+        owner: A user of the image by name, or a number.
+        group: Likewise a group.
+    """
+
+    path: str
+    content: bytes
+    mode: int
+    owner: str
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
+class BaseUser:
+    """An account that a base image gets (passwd(5)).
+
+    Attributes:
+        name: Its name, and its group's where no other group has the number.
+        uid: Its number.
+        gid: Its group's number.
+        home: Its home directory, made where it is missing; ``/nonexistent`` stays so.
+        shell: Its login shell.
+    """
+
+    name: str
+    uid: int
+    gid: int
+    home: str
+    shell: str
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A certificate authority that a base image trusts.
+
+    Attributes:
+        name: Its file's name in ``/usr/local/share/ca-certificates``.
+        content: One certificate in PEM.
+    """
+
+    name: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """What a base image leaves out of its packages, as dpkg's globs (dpkg(1)).
+
+    Attributes:
+        exclude: What is left out.
+        include: What is kept all the same.
+    """
+
+    exclude: tuple[str, ...] = ()
+    include: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class BaseSpec:
     """A base image as its ``base.yaml`` says.
 
@@ -87,6 +151,10 @@ class BaseSpec:
         packages: Packages beside those that are essential and apt.
         env: Environment variables of the image.
         labels: Labels of the image.
+        files: Files beside those of packages, by path.
+        users: Accounts beside those that packages make.
+        certificates: Authorities that the image trusts beside those of ca-certificates.
+        strip: What is left out of packages.
     """
 
     suites: tuple[str, ...]
@@ -94,6 +162,10 @@ class BaseSpec:
     packages: tuple[str, ...]
     env: tuple[tuple[str, str], ...]
     labels: tuple[tuple[str, str], ...]
+    files: tuple[BaseFile, ...] = ()
+    users: tuple[BaseUser, ...] = ()
+    certificates: tuple[Certificate, ...] = ()
+    strip: Strip = Strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +205,7 @@ class Recipe:
         epoch: SOURCE_DATE_EPOCH in seconds; None for a base image, whose view gives it.
         dockerfile: The rendered Dockerfile; empty for a base image.
         parents: Images that it needs, the final one first, each once per role.
-        context: The build context, sorted by path, `.dockerignore` applied.
+        context: The build context, sorted by path, `.dockerignore` applied; of a base image, the files that it names.
         base: What a base image is made of; None for the others.
         test: How the built image is tested; None where the recipe has no test.
         rebase: False where the recipe says that its images must never be rebased.
