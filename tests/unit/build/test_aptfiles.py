@@ -3,6 +3,7 @@
 import pytest
 
 from ropewalk.build.aptfiles import SOURCES, base_files, debian_sources, within
+from ropewalk.recipe.recipe import BaseSpec
 
 ALL = ("bookworm", "bookworm-updates", "bookworm-security")
 KEYRING = "Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n"
@@ -32,7 +33,7 @@ def test_suites_that_a_view_lacks_are_left_out(held: tuple[str, ...], expected: 
 
 
 def test_every_base_image_gets_the_same_small_files() -> None:
-    files = {file.path: file for file in base_files(("sid",), ("main", "contrib"))}
+    files = {file.path: file for file in base_files(BaseSpec(("sid",), ("main", "contrib"), (), (), ()))}
     assert b"Suites: sid\nComponents: main contrib\n" in files[SOURCES].content
     assert files["etc/machine-id"].content == b""
     assert files["usr/sbin/policy-rc.d"].mode == 0o755

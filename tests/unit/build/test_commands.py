@@ -3,6 +3,7 @@
 import io
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from ropewalk.archive import SuiteView, View, uri_of
 from ropewalk.build import storage
 from ropewalk.build.aptfiles import SmallFile
-from ropewalk.build.bootstrap import base_config, base_items, bootstrap_command, dated
+from ropewalk.build.bootstrap import Ground, base_config, base_items, bootstrap_command, dated
 from ropewalk.build.containers import read_config
 from ropewalk.build.failure import BuildFailed, telling, what_failed
 from ropewalk.build.host import clock_check
@@ -20,7 +21,7 @@ from ropewalk.errors import InputError
 from ropewalk.oci.layer import TarItem
 from ropewalk.oci.model import Entry, EntryType, ImageConfig
 from ropewalk.process import Command, run
-from ropewalk.recipe.recipe import BaseSpec
+from ropewalk.recipe.recipe import BaseSpec, Certificate, Strip
 from ropewalk.settings import Settings
 
 SPEC = BaseSpec(
@@ -31,23 +32,68 @@ SPEC = BaseSpec(
 RUN = "--opt run --pull=never --network=host --cgroup-parent=/g --memory=1"
 
 
-def view(*suites: str) -> View:
-    parts = tuple(SuiteView(uri_of(suite), suite, suite, "", 0, ("main",), "", ()) for suite in suites)
-    return View("20260101-0000000000", "amd64", parts)
+def ground(*suites: str, components: tuple[str, ...] = ("main", "contrib")) -> Ground:
+    parts = tuple(SuiteView(uri_of(suite), suite, suite, "", 0, components, "", ()) for suite in suites)
+    return Ground(View("20260101-0000000000", "amd64", parts), "http://v:b@127.0.0.1:1", 7, Path("/s p"))
+
+
+def hooks(spec: BaseSpec, kind: str) -> list[str]:
+    argv = bootstrap_command(spec, ground("bookworm")).argv
+    return [word.partition("=")[2] for word in argv if word.startswith(f"--{kind}-hook=")]
 
 
 def test_a_bootstrap_uses_the_suites_that_the_view_holds() -> None:
-    command = bootstrap_command(SPEC, view("bookworm"), "http://v@127.0.0.1:1", 7, Path("/s/root"))
-    assert command.argv[-3:] == ("bookworm", "/s/root", "deb http://deb.debian.org/debian bookworm main contrib")
+    command = bootstrap_command(SPEC, ground("bookworm"))
+    signed = 'deb [signed-by="/usr/share/keyrings/debian-archive-keyring.gpg"]'
+    assert command.argv[-3:] == (
+        "bookworm",
+        "/s p/root",
+        f"{signed} http://deb.debian.org/debian bookworm main contrib",
+    )
     assert {"--include=ca-certificates", "--include=curl"} <= set(command.argv)
-    assert dict(command.environment)["SOURCE_DATE_EPOCH"] == "7"
-    both = bootstrap_command(SPEC, view("bookworm", "bookworm-security"), "p", 7, Path("/s/root"))
-    assert both.argv[-1] == "deb http://deb.debian.org/debian-security bookworm-security main contrib"
+    assert dict(command.environment) == {"SOURCE_DATE_EPOCH": "7", "TMPDIR": "/s p"}
+    both = bootstrap_command(SPEC, ground("bookworm", "bookworm-security"))
+    assert both.argv[-1] == f"{signed} http://deb.debian.org/debian-security bookworm-security main contrib"
+
+
+def test_maintainer_scripts_see_neither_the_proxy_nor_this_hosts_names() -> None:
+    command = bootstrap_command(SPEC, ground("bookworm"))
+    assert '--aptopt=Acquire::http::Proxy "http://v:b@127.0.0.1:1"' in command.argv
+    assert hooks(SPEC, "setup") == [': >"$1/etc/resolv.conf" && echo localhost >"$1/etc/hostname"']
+
+
+def test_what_is_stripped_is_left_out_by_dpkg_and_deleted_of_what_was_unpacked_without_it(tmp_path: Path) -> None:
+    assert hooks(SPEC, "extract") == []
+    spec = replace(SPEC, strip=Strip(("/usr/share/doc/*", "/usr/share/man/*"), ("/usr/share/doc/*/copyright",)))
+    _, copied = hooks(spec, "setup")
+    assert copied == """mkdir -p "$1/etc/dpkg/dpkg.cfg.d" && cp '/s p/strip' "$1/etc/dpkg/dpkg.cfg.d/ropewalk-strip\""""
+    (deleting,) = hooks(spec, "extract")
+    for path in ("doc/a/copyright", "doc/a/b/copyright", "doc/a/NEWS", "man/man1/a.1", "info/dir"):
+        place = tmp_path / "usr/share" / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.touch()
+    subprocess.run(["sh", "-c", deleting, "sh", str(tmp_path)], check=True)
+    left = sorted(str(path.relative_to(tmp_path / "usr/share")) for path in tmp_path.rglob("*") if path.is_file())
+    assert left == ["doc/a/b/copyright", "doc/a/copyright", "info/dir"]
+
+
+def test_certificates_enter_the_store_by_the_images_own_program() -> None:
+    spec = replace(SPEC, certificates=(Certificate("a.crt", b""),))
+    first, last = hooks(spec, "customize")
+    assert first.startswith("cp '/s p/certificates'/*.crt ")
+    assert first.endswith('chroot "$1" update-ca-certificates')
+    assert last == 'chroot "$1" ldconfig'
 
 
 def test_a_view_without_any_suite_of_the_recipe_is_refused() -> None:
     with pytest.raises(InputError, match="view 20260101-0000000000: holds none of bookworm"):
-        bootstrap_command(SPEC, view("trixie"), "p", 7, Path("/s/root"))
+        bootstrap_command(SPEC, ground("trixie"))
+
+
+def test_a_view_that_lacks_a_component_is_refused() -> None:
+    with pytest.raises(InputError, match="holds no contrib of bookworm") as caught:
+        bootstrap_command(SPEC, ground("bookworm", components=("main",)))
+    assert "--component contrib" in caught.value.hint
 
 
 def test_what_the_bootstrap_took_from_this_host_is_left_out() -> None:

@@ -56,7 +56,6 @@ def test_the_digest_covers_the_file(tmp_path: Path, change: tuple[str, str]) -> 
     ("text", "line", "message", "hint"),
     [
         (BASE + "pakages: [x]\n", 4, "unknown key `pakages`", "did you mean `packages`?"),
-        (BASE + "users: []\n", 4, "Ropewalk does not read the key `users` yet", "leave it out"),
         ("version: 1\nsuites: [x]\n", 1, "`name` is missing", "add `name:`"),
         (BASE.replace("12-1", "12"), 2, "`version` must be text", "put it in quotes"),
         (

@@ -257,6 +257,15 @@ def test_one_error_hides_no_other(tmp_path: Path) -> None:
     assert checked.directories == 2
 
 
+def test_secrets_of_a_base_image(tmp_path: Path) -> None:
+    key = "-----BEGIN PRIVATE KEY-----\n" + "MIIabcdefghijklmnopqrstuvwxyz" + "\n"
+    text = BASE + "env:\n  API_TOKEN: abcdef\nfiles:\n  - {path: /a, source: key}\n  - path: /b\n    content: |\n      "
+    write(tmp_path, {"b/base.yaml": text + key.replace("\n", "\n      ") + "\n", "b/key": key})
+    found = check_recipes([tmp_path], config(tmp_path), TODAY).findings
+    told = [f"{Path(one.path).name}:{one.line}" for one in found if one.rule is Rule.SECRET]
+    assert told == ["base.yaml:5", "base.yaml:10", "key:1"]
+
+
 def test_a_renamed_image_is_noted(tmp_path: Path) -> None:
     files = production("a", "1", "FROM scratch\n", test_sh="true\n")
     files["a/changelog"] += "\n" + changelog("b", "0")

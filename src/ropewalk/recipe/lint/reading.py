@@ -17,7 +17,7 @@ from ropewalk.recipe.lint import graph
 from ropewalk.recipe.lint.instructions import lint_dockerfile
 from ropewalk.recipe.lint.places import split_where, template_lines
 from ropewalk.recipe.lint.rules import Finding, Level, Rule
-from ropewalk.recipe.lint.secrets import secret_line, secrets_in
+from ropewalk.recipe.lint.secrets import secret_line, secret_name, secrets_in
 from ropewalk.recipe.parents import Rules, parents
 from ropewalk.recipe.production import check_user, load_production, read_control
 from ropewalk.recipe.recipe import ParentRole, Recipe
@@ -30,6 +30,7 @@ from ropewalk.recipe.tree import Found, Kind, find, head_of, known_names
 _T = TypeVar("_T")
 _HEADING = re.compile(r"^([^\s#][^\s(]*) +\(", re.MULTILINE)
 _NO_UID = re.compile(r"(?P<path>.*?): (?P<text>no uid is known for the user `(?P<user>.*?)`.*)")
+_REVOKE = "take it out of the tree and revoke it; what was pushed once is known"
 _LARGE = 1 << 20
 """Files above this many bytes are not searched for secrets."""
 
@@ -167,6 +168,8 @@ def _recipe(look: _Reading, item: Found, head: Head) -> Recipe | None:
     directory = item.directory
     if item.kind is Kind.BASE:
         recipe = look.attempt(Rule.RECIPE, lambda: base.load_base(directory, look.config), directory)
+        if recipe is not None:
+            _base(look, recipe)
     elif item.kind is Kind.SERVICE:
         rules = Rules(look.config, look.templates.known, look.today, SERVICE)
         recipe = look.attempt(Rule.RECIPE, lambda: load_service(directory, head, rules, item.tree), directory)
@@ -264,5 +267,17 @@ def _secrets(look: _Reading, recipe: Recipe) -> None:
             continue
         text = data.decode("utf-8", "replace")
         for kind in secrets_in(text):
-            hint = "take it out of the tree and revoke it; what was pushed once is known"
-            look.add(Finding(Rule.SECRET, str(file.source), secret_line(text), f"holds {kind}", hint))
+            look.add(Finding(Rule.SECRET, str(file.source), secret_line(text), f"holds {kind}", _REVOKE))
+
+
+def _base(look: _Reading, recipe: Recipe) -> None:
+    """Look at a base recipe's own text: contents of files stand in it, and variables of the image."""
+    path = recipe.directory / base.FILE
+    text = path.read_text("utf-8")
+    for kind in secrets_in(text):
+        look.add(Finding(Rule.SECRET, str(path), secret_line(text), f"holds {kind}", _REVOKE))
+    for name, value in recipe.base.env if recipe.base else ():
+        if secret_name(name, value):
+            lines = text.splitlines()
+            line = next((number for number, found in enumerate(lines, 1) if name in found), 0)
+            look.add(Finding(Rule.SECRET, str(path), line, f"`{name}` has a value that every copy shows", _REVOKE))

@@ -1,0 +1,156 @@
+"""Files, accounts and certificates of a base recipe."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from kit.recipes import BASE, load, write
+from ropewalk.errors import InputError
+from ropewalk.recipe import Recipe, TreeConfig, load_base
+from ropewalk.recipe.recipe import BaseFile, BaseUser
+
+CERTIFIED = BASE + "packages: [ca-certificates]\ncertificates: [corp.pem]\n"
+
+
+def pem(*, authority: bool | None = True) -> tuple[bytes, bytes]:
+    """Make a certificate and its key, in PEM."""
+    key = ed25519.Ed25519PrivateKey.generate()
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Test")])
+    day = datetime(2026, 1, 1, tzinfo=UTC)
+    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    made = made.serial_number(7).not_valid_before(day).not_valid_after(day + timedelta(days=9))
+    if authority is not None:
+        made = made.add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return made.sign(key, None).public_bytes(Encoding.PEM), secret
+
+
+def base(place: Path, text: str, files: dict[str, bytes] | None = None) -> Recipe:
+    """Write a base recipe with files beside it, and read it."""
+    write(place, {"base.yaml": text})
+    for name, content in (files or {}).items():
+        (place / name).write_bytes(content)
+    return load_base(place, TreeConfig())
+
+
+def test_files_have_their_content_mode_and_owner(tmp_path: Path) -> None:
+    text = """\
+files:
+  - {path: /srv/b, source: note, mode: "0640", owner: app:www-data}
+  - {path: /etc/a, content: "1\\n"}
+  - {path: /etc/c, content: "", owner: "7"}
+"""
+    recipe = base(tmp_path, BASE + text, {"note": b"\x00\xff"})
+    assert recipe.base
+    assert recipe.base.files == (
+        BaseFile("etc/a", b"1\n", 0o644, "root", "root"),
+        BaseFile("etc/c", b"", 0o644, "7", "7"),
+        BaseFile("srv/b", b"\x00\xff", 0o640, "app", "www-data"),
+    )
+    assert [(file.path, file.source) for file in recipe.context] == [("note", tmp_path / "note")]
+
+
+def test_users_get_a_group_and_no_login_unless_they_say_otherwise(tmp_path: Path) -> None:
+    text = "users:\n  - {name: a, uid: 900}\n  - {name: b, uid: 901, gid: 100, home: /srv/b, shell: /bin/sh}\n"
+    recipe = base(tmp_path, BASE + text)
+    assert recipe.base
+    assert recipe.base.users == (
+        BaseUser("a", 900, 900, "/nonexistent", "/usr/sbin/nologin"),
+        BaseUser("b", 901, 100, "/srv/b", "/bin/sh"),
+    )
+
+
+@pytest.mark.parametrize("authority", [True, None])
+def test_a_certificate_is_kept_alone_under_the_name_that_the_store_reads(
+    *, tmp_path: Path, authority: bool | None
+) -> None:
+    certificate, _ = pem(authority=authority)
+    recipe = base(tmp_path, CERTIFIED, {"corp.pem": b"a note\n" + certificate})
+    assert recipe.base
+    assert [(one.name, one.content) for one in recipe.base.certificates] == [("corp.crt", certificate)]
+
+
+@pytest.mark.parametrize("what", ["none", "leaf", "key", "two", "broken"])
+def test_what_is_no_authoritys_certificate_is_refused(tmp_path: Path, what: str) -> None:
+    certificate, key = pem()
+    contents = {
+        "none": b"nothing",
+        "leaf": pem(authority=False)[0],
+        "key": certificate + key,
+        "two": certificate * 2,
+        "broken": certificate.replace(b"-----\nMI", b"-----\nMA"),
+    }
+    words = {
+        "none": "holds 0 certificates",
+        "leaf": "is no authority's certificate",
+        "key": "holds a private key",
+        "two": "holds 2 certificates",
+        "broken": "is no certificate",
+    }
+    with pytest.raises(InputError, match=words[what]) as caught:
+        base(tmp_path, CERTIFIED, {"corp.pem": contents[what]})
+    assert caught.value.where == f"{tmp_path}/base.yaml:5"
+
+
+def test_certificates_need_the_package_that_keeps_them(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="need the package ca-certificates"):
+        base(tmp_path, CERTIFIED.replace("packages", "env").replace("[ca-certificates]", "{}"), {"corp.pem": pem()[0]})
+
+
+def test_the_digest_covers_what_stands_beside(tmp_path: Path) -> None:
+    text = BASE + "files: [{path: /etc/a, source: a}]\n"
+    first, same, other = (
+        load(tmp_path / name, {"b/base.yaml": text, "b/a": content})[0].digest
+        for name, content in (("1", "x"), ("2", "x"), ("3", "y"))
+    )
+    assert first == same != other
+
+
+def test_a_link_may_not_lead_out_of_the_tree(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("x")
+    (tmp_path / "r").mkdir()
+    (tmp_path / "r" / "a").symlink_to("../secret")
+    with pytest.raises(InputError, match="leads out of the tree"):
+        base(tmp_path / "r", BASE + "files: [{path: /etc/a, source: a}]\n")
+
+
+FILE = "files:\n  - path: /etc/a\n    content: x\n"
+USER = "users:\n  - name: a\n    uid: 900\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        (FILE + "    modus: '0644'\n", 7, "unknown key `files[0].modus`"),
+        (FILE + "    mode: 0644\n", 7, "`files[0].mode` must be text"),
+        (FILE + "    mode: '0888'\n", 7, "`0888` is no mode"),
+        (FILE + "    owner: 'A B'\n", 7, "`A B` is no owner"),
+        (FILE + "    source: a\n", 5, "a file needs either `content` or `source`"),
+        (FILE.replace("content: x", "source: gone"), 6, "there is no file `gone` beside the recipe"),
+        (FILE.replace("content: x", "source: /etc/passwd"), 6, "there is no file `/etc/passwd` beside the recipe"),
+        (FILE.replace("/etc/a", "/etc/../a"), 5, "`/etc/../a` is no path of a file"),
+        (FILE.replace("/etc/a", "etc/a"), 5, "`etc/a` is no path of a file"),
+        (FILE.replace("/etc/a", "/proc/a"), 5, "`/proc/a` is not kept in an image, or others write it"),
+        (FILE.replace("/etc/a", "/etc/passwd"), 5, "`/etc/passwd` is not kept in an image, or others write it"),
+        (
+            FILE.replace("/etc/a", "/usr/local/share/ca-certificates/a.crt"),
+            5,
+            "certificates have a key of their own",
+        ),
+        (FILE + "  - {path: /etc/a, content: y}\n", 7, "`/etc/a` stands twice in `files`"),
+        (USER + "    group: 7\n", 7, "unknown key `users[0].group`"),
+        (USER.replace("900", "0"), 6, "`0` cannot be given out"),
+        (USER.replace("name: a", "name: A"), 5, "`A` is no name of an account"),
+        (USER + "    home: /a:b\n", 7, "`/a:b` is no path"),
+        (USER + "  - {name: b, uid: 900}\n", 7, "`900` stands twice in `users`"),
+        (USER + "  - {name: a, uid: 901}\n", 7, "`a` stands twice in `users`"),
+    ],
+)
+def test_faults_name_file_and_line(tmp_path: Path, text: str, line: int, message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        base(tmp_path, BASE + text)
+    assert str(caught.value) == f"{tmp_path}/base.yaml:{line}: {message}"
