@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from ropewalk.archive.index import ArchivePackage
     from ropewalk.archive.making import Receding, WrongIndex, WrongSuite
     from ropewalk.archive.pool import Pool, WrongContent
-    from ropewalk.archive.proxy import ArchiveProxy
+    from ropewalk.archive.proxy import ArchiveProxy, NotInPool, NotLocked
     from ropewalk.archive.release import DEBIAN_KEYRING, BadSignature, Release, parse_release, verify
     from ropewalk.archive.shelf import Damaged
     from ropewalk.archive.upstream import DEBIAN, SECURITY, ArchiveUnreachable, NotInArchive, Upstream, from_apt
@@ -20,7 +20,7 @@ else:
             "index": ("ArchivePackage",),
             "making": ("Receding", "WrongIndex", "WrongSuite"),
             "pool": ("Pool", "WrongContent"),
-            "proxy": ("ArchiveProxy",),
+            "proxy": ("ArchiveProxy", "NotInPool", "NotLocked"),
             "release": ("DEBIAN_KEYRING", "BadSignature", "Release", "parse_release", "verify"),
             "shelf": ("Damaged",),
             "upstream": ("DEBIAN", "SECURITY", "ArchiveUnreachable", "NotInArchive", "Upstream", "from_apt"),
@@ -39,6 +39,8 @@ __all__ = [
     "Damaged",
     "IndexFile",
     "NotInArchive",
+    "NotInPool",
+    "NotLocked",
     "Pockets",
     "Pool",
     "Receding",

@@ -11,8 +11,8 @@ import posixpath
 import shutil
 import socket
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http import HTTPStatus
@@ -27,7 +27,7 @@ from ropewalk.archive.pool import Pool
 from ropewalk.archive.upstream import Upstream, download
 from ropewalk.archive.view import SuiteView, View, ViewBook
 from ropewalk.debian import suite_path
-from ropewalk.errors import HostError, RopewalkError, TrustError
+from ropewalk.errors import Exit, HostError, RopewalkError, TrustError
 from ropewalk.events import Event, EventKind, Listener
 
 _SAME_HOST = {"security.debian.org": "deb.debian.org", "ftp.debian.org": "deb.debian.org"}
@@ -50,6 +50,18 @@ class Answer:
     reason: str = ""
     path: Path | None = None
     date: int = 0
+
+
+class NotLocked(RopewalkError):
+    """A build that is kept to a lock asked for a .deb that the lock does not name."""
+
+    exit_code = Exit.REFUSED
+
+
+class NotInPool(RopewalkError):
+    """A build that is kept to a lock needs a .deb that the pool lacks; nothing is fetched for it."""
+
+    exit_code = Exit.REFUSED
 
 
 @dataclass(slots=True)
@@ -123,6 +135,7 @@ class ArchiveProxy:
         self._lock = threading.Lock()
         self._errors: list[tuple[str, RopewalkError]] = []
         self._used: dict[str, dict[str, ArchivePackage]] = {}
+        self._limits: dict[str, Collection[str]] = {}
         self._client = upstream.client()
         self._stack = ExitStack()
         self._port = 0
@@ -175,6 +188,26 @@ class ArchiveProxy:
         with self._lock:
             used = self._used.pop(build, {})
         return tuple(sorted(used.values(), key=lambda deb: (deb.package, deb.version, deb.architecture, deb.sha256)))
+
+    @contextmanager
+    def limited(self, build: str, allowed: Collection[str] | None) -> Iterator[None]:
+        """Keep one build to some .debs, and to the pool: nothing is fetched for it.
+
+        Args:
+            build: As given to `url`.
+            allowed: The sha256 of each .deb that it may have; None does not limit it.
+
+        Yields:
+            Nothing; the limit holds during the ``with``.
+        """
+        if allowed is not None:
+            with self._lock:
+                self._limits[build] = allowed
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._limits.pop(build, None)
 
     def url(self, view_id: str, build: str = "") -> str:
         """Return the proxy's address for a view, as ``http_proxy`` or ``Acquire::http::Proxy`` takes it.
@@ -231,7 +264,7 @@ class ArchiveProxy:
         address = host + posixpath.normpath(unquote(parts.path))
         found = self._of_suite(served.view, address)
         if found is None and (deb := served.deb(self._views, address)) is not None:
-            found = Answer(HTTPStatus.OK, path=self._open(deb))
+            found = Answer(HTTPStatus.OK, path=self._open(deb, build))
             with self._lock:
                 self._used.setdefault(build, {})[deb.sha256] = deb
         return found or Answer(HTTPStatus.NOT_FOUND, f"not in view {served.view.id}")
@@ -245,8 +278,20 @@ class ArchiveProxy:
                     return Answer(HTTPStatus.OK, path=self._views.file_path(sha256), date=suite.date)
         return None
 
-    def _open(self, deb: ArchivePackage) -> Path:
+    def _open(self, deb: ArchivePackage, build: str) -> Path:
+        with self._lock:
+            allowed = self._limits.get(build)
+        name = f"{deb.package} {deb.version} ({deb.architecture})"
+        if allowed is not None and deb.sha256 not in allowed:
+            hint = "build it without --locked, then write its lock anew: `ropewalk lock`"
+            raise NotLocked(f"the lock does not name it with sha256 {deb.sha256}", where=name, hint=hint)
+
         def fetch(path: Path) -> None:
+            if allowed is not None:
+                hint = (
+                    f"a locked build fetches nothing: build once without --locked, or copy it to pool/{deb.sha256[:2]}/"
+                )
+                raise NotInPool(f"sha256 {deb.sha256} is not in the pool", where=name, hint=hint)
             download(self._client, self._upstream.url(deb.uri, deb.filename), path)
 
         return self._pool.open(deb.sha256, deb.size, fetch, deb.filename.rpartition("/")[2], self._listener)

@@ -66,6 +66,7 @@ class Order:
         build: A word that no other build of this process has (`Names.fresh`).
         limits: What it may use of this machine.
         proxy: The HTTP proxy for what is no package; empty for none.
+        allowed: The sha256 of each .deb that it may have; None lets it have all of the view.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Order:
     build: str
     limits: Limits = NO_LIMITS
     proxy: str = ""
+    allowed: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """Make one image: build it on its parents, test it, tag it in the store, and record what went into it."""
 
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,8 +8,8 @@ from ropewalk.archive import View
 from ropewalk.build.bootstrap import base_config, bootstrapped
 from ropewalk.build.containers import unload
 from ropewalk.build.dockerfile import Added, Order, run_dockerfile
-from ropewalk.build.failure import BuildFailed
 from ropewalk.build.imagetest import TestFailed, run_test
+from ropewalk.build.locked import supplied, taken
 from ropewalk.build.workshop import Workshop
 from ropewalk.errors import InputError
 from ropewalk.events import Event, EventKind, step
@@ -18,6 +17,7 @@ from ropewalk.oci import Image, Platform
 from ropewalk.oci.annotations import annotations
 from ropewalk.plan import resolve
 from ropewalk.recipe.head import older_versions
+from ropewalk.recipe.lock import Lock, LockedDeb
 from ropewalk.recipe.recipe import Parent, ParentRole, Recipe
 from ropewalk.recipe.record import BuildRecord, How, LayerKind, OwnedLayer, ParentPin
 
@@ -30,12 +30,14 @@ class Made:
         image: The image.
         layers: Its layers, the lowest first, with their owners.
         epoch: SOURCE_DATE_EPOCH in seconds.
+        lock: What its build took from the archive.
         order: What a Dockerfile was built from; None for a base image.
     """
 
     image: Image
     layers: tuple[OwnedLayer, ...]
     epoch: int
+    lock: Lock | None
     order: Order | None = None
 
 
@@ -45,7 +47,13 @@ def log_of(shop: Workshop, recipe: Recipe) -> Path:
 
 
 def make_image(
-    shop: Workshop, recipe: Recipe, parents: tuple[ParentPin, ...], view: View, epoch: int | None = None
+    shop: Workshop,
+    recipe: Recipe,
+    parents: tuple[ParentPin, ...],
+    view: View,
+    epoch: int | None = None,
+    *,
+    lock: Lock | None = None,
 ) -> Made:
     """Make an image; it is in the store then, without a tag and without a record.
 
@@ -55,6 +63,7 @@ def make_image(
         parents: Its parents by digest, each under the reference that the recipe names.
         view: The archive view that apt sees.
         epoch: SOURCE_DATE_EPOCH in seconds; the recipe's (a base image: the view's) where it is None.
+        lock: All that the build may take from the archive, and then from the pool alone; None lets it have the whole view.
 
     Returns:
         The image with the owners of its layers.
@@ -63,11 +72,12 @@ def make_image(
         BuildFailed: An instruction or the bootstrap failed; the log says why.
         InputError: A parent is not in the store, or a recipe is wrong.
         TrustError: The archive gave something wrong.
+        NotLocked, NotInPool: It asked for a .deb that the lock does not name, or that the pool lacks.
     """
     log = log_of(shop, recipe)
     log.unlink(missing_ok=True)
     if recipe.base is not None:
-        return _make_base(shop, recipe, view, epoch, log)
+        return _make_base(shop, recipe, view, epoch, lock)
     images = {pin.reference: _parent_image(shop, recipe, pin) for pin in parents}
     final = next((pin for pin in parents if pin.role is ParentRole.FINAL), None)
     chosen = epoch if epoch is not None else recipe.epoch or 0
@@ -84,9 +94,10 @@ def make_image(
         build=build,
         limits=recipe.limits,
         proxy=recipe.proxy,
+        allowed=lock.allowed if lock else None,
     )
     with (
-        _archive_errors(shop, build),
+        supplied(shop, build, order.allowed),
         step(shop.listener, recipe.reference, "build", log=str(log)),
         run_dockerfile(shop, order, log) as added,
     ):
@@ -94,23 +105,24 @@ def make_image(
         return _assemble(shop, recipe, added, inherited, order, final=final)
 
 
-def _make_base(shop: Workshop, recipe: Recipe, view: View, epoch: int | None, log: Path) -> Made:
+def _make_base(shop: Workshop, recipe: Recipe, view: View, epoch: int | None, lock: Lock | None) -> Made:
     spec = recipe.base
     if spec is None:
         raise InputError("is no base recipe", where=recipe.reference, hint="give it a base.yaml")
     chosen = epoch if epoch is not None else view.newest_date(spec.suites)
     platform = Platform("linux", view.architecture)
-    build = shop.names.fresh()
+    build, log = shop.names.fresh(), log_of(shop, recipe)
     with (
-        _archive_errors(shop, build),
+        supplied(shop, build, lock.allowed if lock else None),
         step(shop.listener, recipe.reference, "bootstrap", log=str(log)),
         bootstrapped(shop, recipe, view, chosen, log, build=build) as items,
     ):
         layer = shop.store.add_layer(items)
+        took = Lock(view.id, taken(shop, build))
     history = (f"ropewalk: {recipe.reference}",)
     said = annotations(recipe.reference, chosen)
     image = shop.store.add_image(base_config(spec), (layer,), platform, chosen, history, annotations=said)
-    return Made(image, (OwnedLayer(layer.diff_id, recipe.name, LayerKind.OWN),), chosen)
+    return Made(image, (OwnedLayer(layer.diff_id, recipe.name, LayerKind.OWN),), chosen, took)
 
 
 def _assemble(
@@ -136,20 +148,8 @@ def _assemble(
         shop.listener(
             Event(EventKind.WARNING, recipe.reference, "keys that every copy would share were left out", told)
         )
-    return Made(image, (*inherited, *owned), order.epoch, order)
-
-
-@contextmanager
-def _archive_errors(shop: Workshop, build: str) -> Iterator[None]:
-    """Tell what went wrong at the archive instead of the program that failed because of it."""
-    try:
-        yield
-    except BuildFailed as failed:
-        for error in shop.proxy.take_errors(build)[:1]:
-            raise error from failed
-        raise
-    finally:
-        shop.proxy.take_errors(build)
+    took = Lock(order.view.id, taken(shop, order.build))
+    return Made(image, (*inherited, *owned), order.epoch, took, order)
 
 
 def _parent_image(shop: Workshop, recipe: Recipe, pin: ParentPin) -> Image:
@@ -180,6 +180,7 @@ def build_recipe(
     build: int = 1,
     how: How = How.BUILT,
     reasons: tuple[str, ...] = (),
+    lock: Lock | None = None,
 ) -> BuildRecord:
     """Make an image, test it, tag it in the store and record it.
 
@@ -191,6 +192,7 @@ def build_recipe(
         build: The number of the build within its line.
         how: Built or rebuilt.
         reasons: Why, for the record.
+        lock: All that the build and its test may take from the archive; see `make_image`.
 
     Returns:
         Its record; the line's present one where the very same image came out.
@@ -199,12 +201,12 @@ def build_recipe(
         RopewalkError: It could not be made.
         TestFailed: Its test did not succeed; nothing is tagged.
     """
-    made = make_image(shop, recipe, parents, view)
+    made = make_image(shop, recipe, parents, view, lock=lock)
     same = shop.book.load(made.image.digest)
     if same is not None and same.line == recipe.reference and shop.store.resolve(same.reference) is not None:
         return _confirmed(shop, recipe, parents, made, same)
     reference = recipe.reference if build == 1 else f"{recipe.reference}-r{build}"
-    check(shop, recipe, made, reference)
+    took = _with_test(made.lock, check(shop, recipe, made, reference))
     record = BuildRecord(
         digest=made.image.digest,
         platform=str(made.image.platform),
@@ -224,6 +226,7 @@ def build_recipe(
         tested=recipe.test is not None,
         reasons=reasons,
         older=older_versions(recipe.directory, recipe.version),
+        lock=took,
     )
     shop.book.save(record)
     shop.store.tag(record.reference, record.digest)
@@ -237,15 +240,20 @@ def _confirmed(
 
     Another test or another build parent can give the very same image; it is tested as the recipe says now.
     """
-    if (same.recipe_digest, same.parents) == (recipe.digest, parents):
+    if (same.recipe_digest, same.parents) == (recipe.digest, parents) and same.lock is not None:
         return same
-    check(shop, recipe, made, same.reference)
-    record = replace(same, recipe_digest=recipe.digest, parents=parents, tested=recipe.test is not None)
+    took = _with_test(made.lock, check(shop, recipe, made, same.reference))
+    tested = recipe.test is not None
+    record = replace(same, recipe_digest=recipe.digest, parents=parents, tested=tested, lock=took)
     shop.book.save(record)
     return record
 
 
-def check(shop: Workshop, recipe: Recipe, made: Made, reference: str) -> None:
+def _with_test(lock: Lock | None, test: tuple[LockedDeb, ...]) -> Lock | None:
+    return replace(lock, test=tuple(sorted({*test} - {*lock.debs}))) if lock else None
+
+
+def check(shop: Workshop, recipe: Recipe, made: Made, reference: str) -> tuple[LockedDeb, ...]:
     """Run an image's own test, if it has one.
 
     Args:
@@ -254,17 +262,21 @@ def check(shop: Workshop, recipe: Recipe, made: Made, reference: str) -> None:
         made: The image.
         reference: The full name under which the test finds it.
 
+    Returns:
+        The .debs that its test variant was given.
+
     Raises:
         TestFailed: It did not succeed.
     """
     if recipe.test is None:
-        return
+        return ()
     log = log_of(shop, recipe)
     outcome = run_test(shop, recipe, made.image, reference, log=log, order=made.order)
     if not outcome.ok:
         unload(shop, reference)
         said = " | ".join(line.strip() for line in outcome.log[-3:] if line.strip()) or "it said nothing"
         raise TestFailed(f"its test failed: {said}", where=reference, hint=f"read {log}")
+    return outcome.debs
 
 
 def pin_parents(shop: Workshop, recipe: Recipe, recipes: Collection[Recipe]) -> tuple[ParentPin, ...]:

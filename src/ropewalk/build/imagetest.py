@@ -12,12 +12,14 @@ from pathlib import Path
 from ropewalk.build import storage
 from ropewalk.build.containers import load_image
 from ropewalk.build.dockerfile import Order, built
+from ropewalk.build.locked import supplied, taken
 from ropewalk.build.testroom import Room, furnish, room_command
 from ropewalk.build.workshop import Workshop
 from ropewalk.errors import Exit, RopewalkError
 from ropewalk.events import step
 from ropewalk.oci.model import Image
 from ropewalk.process import CommandFailed, run, tail_of
+from ropewalk.recipe.lock import LockedDeb
 from ropewalk.recipe.recipe import Recipe, ScriptTest, VariantTest
 
 _TIMED_OUT = 124
@@ -31,6 +33,7 @@ class TestOutcome:
         ok: It succeeded.
         seconds: How long it took.
         log: What it wrote, the last lines.
+        debs: The .debs that a test variant was given.
     """
 
     __test__ = False
@@ -38,6 +41,7 @@ class TestOutcome:
     ok: bool
     seconds: float
     log: tuple[str, ...]
+    debs: tuple[LockedDeb, ...] = ()
 
 
 class TestFailed(RopewalkError):
@@ -65,9 +69,10 @@ def run_test(
     """
     start = shop.clock()
     before = log.stat().st_size if log.exists() else 0
+    debs: tuple[LockedDeb, ...] = ()
     with step(shop.listener, reference, "test", log=str(log)):
         if isinstance(recipe.test, VariantTest) and order is not None:
-            ok = _run_variant(shop, recipe, recipe.test, order, log)
+            ok, debs = _run_variant(shop, recipe, recipe.test, order, log)
         elif isinstance(recipe.test, ScriptTest):
             argv = tuple(word.replace("{image}", reference) for word in recipe.test.argv)
             with shop.names.held({reference: image.digest}):
@@ -77,13 +82,15 @@ def run_test(
             ok = True
     written = log.stat().st_size - before if log.exists() else 0
     text = tail_of(log, min(written, 8192)).decode(errors="replace") if written else ""
-    return TestOutcome(ok, shop.clock() - start, tuple(text.strip().splitlines()))
+    return TestOutcome(ok, shop.clock() - start, tuple(text.strip().splitlines()), debs)
 
 
-def _run_variant(shop: Workshop, recipe: Recipe, test: VariantTest, order: Order, log: Path) -> bool:
+def _run_variant(
+    shop: Workshop, recipe: Recipe, test: VariantTest, order: Order, log: Path
+) -> tuple[bool, tuple[LockedDeb, ...]]:
     variant = replace(order, dockerfile=test.dockerfile, build=shop.names.fresh())
-    with built(shop, variant, log) as stored:
-        return _run_in_room(shop, recipe, ("docker", "run", "--rm", stored.name), log)
+    with supplied(shop, variant.build, variant.allowed), built(shop, variant, log) as stored:
+        return _run_in_room(shop, recipe, ("docker", "run", "--rm", stored.name), log), taken(shop, variant.build)
 
 
 def _run_in_room(shop: Workshop, recipe: Recipe, argv: tuple[str, ...], log: Path) -> bool:

@@ -10,6 +10,7 @@ from ropewalk.recipe.config import Foreign, TreeConfig, load_config
 from ropewalk.recipe.dockerfile import Dockerfile, Instruction, Stage, parse
 from ropewalk.recipe.head import check_name, check_version
 from ropewalk.recipe.limits import Limits, parse_limits
+from ropewalk.recipe.lock import Lock, LockedDeb
 from ropewalk.recipe.parents import Rules, parents
 from ropewalk.recipe.production import load_production
 from ropewalk.recipe.recipe import (
@@ -56,6 +57,8 @@ __all__ = [
     "LayerKind",
     "Limits",
     "Loaded",
+    "Lock",
+    "LockedDeb",
     "OwnedLayer",
     "Parent",
     "ParentPin",

@@ -14,6 +14,7 @@ from typing import Any
 
 from ropewalk import atomic
 from ropewalk.errors import InputError
+from ropewalk.recipe.lock import Lock, lock_from_json
 from ropewalk.recipe.recipe import Generation, ParentRole
 
 
@@ -90,6 +91,7 @@ class BuildRecord:
         rebased_from: For a rebase: the digest of the image whose own layers were taken.
         reasons: Why it was made, in the words of the plan or the refresh; empty where nothing said it.
         older: The versions below its own in its changelog; known here alone, no part of what is attested.
+        lock: What its build took from the archive; None where nothing recorded it (adopted, or made by an older program).
     """
 
     digest: str
@@ -111,6 +113,7 @@ class BuildRecord:
     rebased_from: str = ""
     reasons: tuple[str, ...] = ()
     older: tuple[str, ...] = ()
+    lock: Lock | None = None
 
     @property
     def tag(self) -> str:
@@ -202,6 +205,7 @@ def from_json(data: dict[str, Any]) -> BuildRecord:
             "layers": layers,
             "reasons": tuple(data.get("reasons", ())),
             "older": tuple(data.get("older", ())),
+            "lock": lock_from_json(data["lock"]) if data.get("lock") else None,
         }
     )
 

@@ -329,7 +329,7 @@ class _Campaign:
             limits=recipe.limits,
             proxy=recipe.proxy,
         )
-        return Made(rebased.image, rebased.layers, inputs.epoch, inputs)
+        return Made(rebased.image, rebased.layers, inputs.epoch, None, inputs)
 
     def _record(self, line: _Line, pins: tuple[ParentPin, ...], rebased: Rebased) -> BuildRecord:
         return replace(

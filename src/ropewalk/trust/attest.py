@@ -4,7 +4,8 @@ An image that was made here carries SLSA provenance (v1); one that was adopted c
 ``urn:ropewalk:adopted:v1``, which claims nothing of how it was made (docs/reference/adopted.md).
 
 The build type ``urn:ropewalk:build:v1``: ``externalParameters`` say what was asked for (line, generation, recipe digest,
-SOURCE_DATE_EPOCH), ``resolvedDependencies`` what it was made from (parents by digest, the archive view),
+SOURCE_DATE_EPOCH), ``resolvedDependencies`` what it was made from (parents by digest, the archive view, the .debs that its
+own build was given),
 ``internalParameters.record`` is the whole build record, from which another state directory knows the image again.
 """
 
@@ -15,12 +16,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 from securesystemslib.dsse import Envelope
 
 from ropewalk.errors import TrustError
 from ropewalk.oci.imagejson import canonical
 from ropewalk.recipe import record as records
+from ropewalk.recipe.lock import LockedDeb
 from ropewalk.recipe.record import BuildRecord, How
 from ropewalk.trust.keys import PublicKeys, SigningKeys
 from ropewalk.trust.sign import Artifact, sign_ecdsa, verify_ecdsa
@@ -49,7 +52,14 @@ def _dependencies(record: BuildRecord) -> list[dict[str, Any]]:
         {"uri": f"oci:{pin.reference}", "digest": _sha256(pin.digest), "annotations": {"role": pin.role.value}}
         for pin in record.parents
     ]
-    return [*parents, {"uri": f"urn:ropewalk:view:{record.view}", "name": record.view}]
+    view = {"uri": f"urn:ropewalk:view:{record.view}", "name": record.view}
+    return [*parents, view, *map(_deb, record.lock.debs if record.lock else ())]
+
+
+def _deb(deb: LockedDeb) -> dict[str, Any]:
+    """Name a .deb by its package URL (purl-spec, type deb: the namespace is the distribution that uses it)."""
+    uri = f"pkg:deb/debian/{quote(deb.name, safe='')}@{quote(deb.version, safe=':')}?arch={deb.architecture}"
+    return {"uri": uri, "digest": {"sha256": deb.sha256}}
 
 
 def _rfc3339(seconds: int) -> str:

@@ -1,4 +1,5 @@
 import base64
+import hashlib
 import http.client
 import subprocess
 from collections.abc import Iterator
@@ -10,7 +11,17 @@ from pathlib import Path
 import pytest
 
 from kit.archive import NEW_YEAR, Archive, Deb, Served
-from ropewalk.archive import ArchiveProxy, Pockets, Pool, View, ViewBook, WrongContent, suite_names
+from ropewalk.archive import (
+    ArchiveProxy,
+    NotInPool,
+    NotLocked,
+    Pockets,
+    Pool,
+    View,
+    ViewBook,
+    WrongContent,
+    suite_names,
+)
 from ropewalk.archive.proxy import view_of_header
 from ropewalk.events import Event, EventKind, silent
 
@@ -202,6 +213,34 @@ def test_each_build_hears_of_its_own_errors(world: World) -> None:
         assert world.proxy.answer(world.everything.id, HELLO_URL, build).status == HTTPStatus.BAD_GATEWAY
     assert world.proxy.url("VIEW", "one") == f"http://VIEW:one@127.0.0.1:{world.proxy.port}"
     assert [len(world.proxy.take_errors(build)) for build in ("two", "one", "three", "two")] == [2, 1, 0, 0]
+
+
+def test_a_build_is_kept_to_a_lock_and_the_pool(world: World) -> None:
+    library_url = f"http://deb.debian.org/debian/{LIBRARY.filename}"
+    ours, foreign = (hashlib.sha256(deb_bytes(world, deb)).hexdigest() for deb in (HELLO, LIBRARY))
+    with world.proxy.limited("one", {ours}):
+        statuses = [world.proxy.answer(world.release.id, url, "one").status for url in (library_url, HELLO_URL)]
+        assert statuses == [HTTPStatus.BAD_GATEWAY] * 2
+        errors = world.proxy.take_errors("one")
+        assert [type(error) for error in errors] == [NotLocked, NotInPool]
+        assert str(errors[0]) == f"libhello+1 1:2.10-3~1+b1 (all): the lock does not name it with sha256 {foreign}"
+        assert str(errors[1]) == f"hello 2.10-3 (all): sha256 {ours} is not in the pool"
+        assert world.proxy.take_used("one") == ()
+        assert world.served.requests == []
+        assert world.proxy.answer(world.release.id, HELLO_URL, "two").status == HTTPStatus.OK
+        assert world.proxy.answer(world.release.id, HELLO_URL, "one").status == HTTPStatus.OK
+    assert [deb.sha256 for deb in world.proxy.take_used("one")] == [ours]
+    assert world.proxy.answer(world.release.id, library_url, "one").status == HTTPStatus.OK
+
+
+def test_a_damaged_deb_in_the_pool_is_not_fetched_for_a_lock(world: World) -> None:
+    sha256 = hashlib.sha256(deb_bytes(world, HELLO)).hexdigest()
+    assert world.proxy.answer(world.release.id, HELLO_URL, "one").path == world.pool.path(sha256)
+    world.pool.path(sha256).write_bytes(b"another")
+    with world.proxy.limited("one", {sha256}):
+        assert world.proxy.answer(world.release.id, HELLO_URL, "one").status == HTTPStatus.BAD_GATEWAY
+    assert [type(error) for error in world.proxy.take_errors("one")] == [NotInPool]
+    assert world.served.asked(".deb") == 1
 
 
 def test_a_deb_that_the_mirror_lost_is_502(world: World) -> None:

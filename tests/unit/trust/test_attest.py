@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kit.signing import NAME, build_record
+from ropewalk.recipe.lock import Lock, LockedDeb
 from ropewalk.recipe.recipe import Generation, ParentRole
 from ropewalk.recipe.record import How, ParentPin, from_json, to_json
 from ropewalk.trust import (
@@ -40,6 +41,29 @@ def test_provenance_says_what_the_image_was_made_from() -> None:
         {"uri": "urn:ropewalk:view:20250520-0123456789", "name": "20250520-0123456789"},
     ]
     assert statement["predicate"]["runDetails"]["metadata"] == {"finishedOn": "2023-11-14T22:15:00Z"}
+
+
+def test_provenance_names_each_deb(production: SigningKeys) -> None:
+    deb = LockedDeb("libstdc++6", "1:12.2.0-14~1+deb12u1", "amd64", "a" * 64)
+    lock = Lock("20250520-0123456789", (deb,), test=(LockedDeb("make", "4.3-4.1", "amd64", "b" * 64),))
+    record = replace(build_record(), lock=lock)
+    statement = provenance(record)
+    assert statement["predicate"]["buildDefinition"]["resolvedDependencies"][2:] == [
+        {
+            "uri": "pkg:deb/debian/libstdc%2B%2B6@1:12.2.0-14~1%2Bdeb12u1?arch=amd64",
+            "digest": {"sha256": "a" * 64},
+        }
+    ]
+    assert record_from(open_envelope(envelope(production, statement), (production.public,))) == record
+    statement["predicate"]["buildDefinition"]["resolvedDependencies"].pop()
+    with pytest.raises(BadAttestation, match="contradicts its own build record"):
+        record_from(statement)
+
+
+def test_a_record_from_before_locks_comes_back() -> None:
+    statement = provenance(build_record())
+    del statement["predicate"]["buildDefinition"]["internalParameters"]["record"]["lock"]
+    assert record_from(statement) == build_record()
 
 
 def test_the_whole_record_comes_back(production: SigningKeys) -> None:
