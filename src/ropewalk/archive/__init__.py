@@ -6,6 +6,7 @@ from ropewalk.lazy import exported
 
 if TYPE_CHECKING:
     from ropewalk.archive.index import ArchivePackage
+    from ropewalk.archive.lists import Lists
     from ropewalk.archive.making import Receding, WrongIndex, WrongSuite
     from ropewalk.archive.pool import Pool, WrongContent
     from ropewalk.archive.proxy import ArchiveProxy, NotInPool, NotLocked
@@ -18,6 +19,7 @@ else:
         __name__,
         {
             "index": ("ArchivePackage",),
+            "lists": ("Lists",),
             "making": ("Receding", "WrongIndex", "WrongSuite"),
             "pool": ("Pool", "WrongContent"),
             "proxy": ("ArchiveProxy", "NotInPool", "NotLocked"),
@@ -38,6 +40,7 @@ __all__ = [
     "BadSignature",
     "Damaged",
     "IndexFile",
+    "Lists",
     "NotInArchive",
     "NotInPool",
     "NotLocked",

@@ -73,7 +73,13 @@ def _row(found: dict[str, str], where: str) -> str:
     return "\t".join(columns)
 
 
-def _unpacked(index: bytes, path: str) -> bytes:
+def unpacked(index: bytes, path: str) -> bytes:
+    """Unpack an index.
+
+    Args:
+        index: Its content.
+        path: Its name, whose end says how it is packed.
+    """
     if path.endswith(".xz"):
         return lzma.decompress(index)
     return gzip.decompress(index) if path.endswith(".gz") else index
@@ -94,7 +100,7 @@ def table(index: bytes, where: str) -> str:
         InputError: It cannot be unpacked, or a paragraph lacks a field.
     """
     try:
-        text = _unpacked(index, where).decode()
+        text = unpacked(index, where).decode()
     except (lzma.LZMAError, zlib.error, OSError, EOFError, UnicodeDecodeError) as error:
         raise InputError(
             f"cannot be read: {error}", where=where, hint="the archive is broken; tell its keepers"

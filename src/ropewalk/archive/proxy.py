@@ -383,12 +383,18 @@ class _Handler(BaseHTTPRequestHandler):
         if answer.path is None:
             self._send_text(answer, body=body)
             return
+        changed = formatdate(answer.date, usegmt=True)
+        if answer.date and self.headers.get("If-Modified-Since") == changed:
+            self.send_response(HTTPStatus.NOT_MODIFIED)
+            self.send_header("Last-Modified", changed)
+            self.end_headers()
+            return
         with answer.path.open("rb") as content:
             self.send_response(HTTPStatus.OK)
             self.send_header("Content-Type", "application/octet-stream")
             self.send_header("Content-Length", str(answer.path.stat().st_size))
             if answer.date:
-                self.send_header("Last-Modified", formatdate(answer.date, usegmt=True))
+                self.send_header("Last-Modified", changed)
             self.end_headers()
             if body:
                 shutil.copyfileobj(content, self.wfile, 1 << 20)

@@ -21,7 +21,7 @@ from ropewalk.build.failure import telling
 from ropewalk.build.isolation import build_options
 from ropewalk.build.limits import limit_options
 from ropewalk.build.normalise import APT_CONF, MOUNT, normalise, secrets
-from ropewalk.build.sources import Lent, lend_sources, mounting, write_stages
+from ropewalk.build.sources import lend_sources, mounting, write_stages
 from ropewalk.build.workshop import Workshop
 from ropewalk.errors import InputError
 from ropewalk.oci.layer import TarItem
@@ -249,8 +249,9 @@ def built(shop: Workshop, order: Order, log: Path, ending: Sequence[str] = ()) -
             load_image(shop, image, reference)
         (place / "context").mkdir()
         fill_context(order.context, place / "context", order.epoch)
-        volumes = _lend(shop, order, place)
-        lent = _lent_sources(shop, order)
+        sources = _sources(shop, order)
+        volumes = _lend(shop, order, place, sources)
+        lent = lend_sources(order.dockerfile, sources, order.view)
         if lent.everywhere is not None:
             (place / "debian.sources").write_text(lent.everywhere, encoding="utf-8")
             volumes.append((place / "debian.sources", SOURCES))
@@ -307,10 +308,11 @@ def proxies(proxy: str) -> dict[str, str]:
     return {name: proxy for lower in names for name in (lower, lower.upper())} if proxy else {}
 
 
-def _lend(shop: Workshop, order: Order, place: Path) -> list[tuple[Path, str]]:
+def _lend(shop: Workshop, order: Order, place: Path, sources: Mapping[str, str]) -> list[tuple[Path, str]]:
     """Write what RUN instructions see but no image keeps; return the mounts."""
     lent = place / "lent"
     lent.mkdir()
+    shop.lists.link(order.view, {word for text in sources.values() for word in text.split()}, lent / "lists")
     (lent / "finish").write_text(_FINISH, encoding="utf-8")
     if shop.pip:
         hostpip.write(shop.pip, lent)
@@ -321,16 +323,25 @@ def _lend(shop: Workshop, order: Order, place: Path) -> list[tuple[Path, str]]:
     return mounts
 
 
-def _lent_sources(shop: Workshop, order: Order) -> Lent:
+def _sources(shop: Workshop, order: Order) -> dict[str, str]:
+    """Read ``debian.sources`` of the parents that have one."""
     read = ((name, shop.store.read_files(image.layers, (SOURCES,))) for name, image in order.parents.items())
-    found = {name: files[SOURCES].decode() for name, files in read if SOURCES in files}
-    return lend_sources(order.dockerfile, found, order.view)
+    return {name: files[SOURCES].decode() for name, files in read if SOURCES in files}
 
 
 def apt_settings(proxy: str) -> str:
-    """Return the apt settings of a build: the view's proxy, and no doubt about an old view's dates.
+    """Return the apt settings of a build: the view's proxy, no doubt about an old view's dates, and its lists at hand.
+
+    Lists appear when ``apt-get update`` is run, as everywhere; what apt makes of them is kept until something is installed.
 
     Args:
         proxy: The proxy's URL for the view.
     """
-    return f'Acquire::http::Proxy "{proxy}";\nAcquire::Check-Valid-Until "false";\n'
+    lists = f"ln -sf /{MOUNT}/lists/* /var/lib/apt/lists/ 2>/dev/null || true"
+    return (
+        f'Acquire::http::Proxy "{proxy}";\n'
+        'Acquire::Check-Valid-Until "false";\n'
+        'Acquire::GzipIndexes "false";\n'
+        'Dir::Cache::pkgcache "pkgcache.bin";\n'
+        f'APT::Update::Pre-Invoke {{ "{lists}"; }};\n'
+    )

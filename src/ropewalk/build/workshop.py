@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from ropewalk import atomic
-from ropewalk.archive import ArchiveProxy, Pool, Upstream, ViewBook
+from ropewalk.archive import ArchiveProxy, Lists, Pool, Upstream, ViewBook
 from ropewalk.build import storage
 from ropewalk.build.hostpip import PipSettings, from_host, pip_files
 from ropewalk.build.isolation import Isolation, isolation
@@ -32,6 +32,7 @@ class Workshop:
         store: Built images.
         book: Build records.
         views: Archive views.
+        lists: Lends apt the lists of a view.
         proxy: Serves a view to apt; it runs.
         isolation: How RUN instructions are kept apart from this host.
         listener: Who is told of progress.
@@ -44,6 +45,7 @@ class Workshop:
     store: Store
     book: RecordBook
     views: ViewBook
+    lists: Lists
     proxy: ArchiveProxy
     isolation: Isolation
     listener: Listener
@@ -99,6 +101,7 @@ def open_workshop(
             store=Store(settings.store),
             book=RecordBook(settings.records),
             views=views,
+            lists=Lists(views, settings.scratch / "lists"),
             proxy=proxy,
             isolation=found,
             listener=listener,

@@ -4,7 +4,7 @@ import http.client
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import pytest
 from kit.archive import NEW_YEAR, Archive, Deb, Served
 from ropewalk.archive import (
     ArchiveProxy,
+    Lists,
     NotInPool,
     NotLocked,
     Pockets,
@@ -309,6 +310,32 @@ def test_apt_reads_a_view(world: World, tmp_path: Path) -> None:
     assert world.served.asked(".deb") == 2
     assert world.served.asked("InRelease") == 0
     assert world.proxy.errors == ()
+
+
+def test_apt_takes_lists_that_are_laid_out_for_it(world: World, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    apt(world, root, "update")
+    fetched = {path.name: path.read_bytes() for path in (root / "var/lib/apt/lists").glob("*_*")}
+
+    lists, laid = Lists(world.book, tmp_path / "lists"), tmp_path / "laid"
+    lists.link(world.everything, ["bookworm", "bookworm-security", "trixie", "suites:"], laid)
+    assert {path.name: path.read_bytes() for path in laid.iterdir()} == fetched
+
+    again = tmp_path / "again"
+    (again / "var/lib/apt/lists").mkdir(parents=True)
+    for path in laid.iterdir():
+        (again / "var/lib/apt/lists" / path.name).symlink_to(path)
+    shown = apt(world, again, "update")
+    assert [line.split(":")[0] for line in shown.splitlines()] == ["Hit", "Hit", "Reading package lists..."]
+    apt(world, again, "--download-only", "--no-install-recommends", "install", "hello")
+    assert (again / "var/cache/apt/archives/hello_2.10-3+deb12u1_all.deb").exists()
+
+
+def test_lists_of_a_changed_index_are_not_laid_out(world: World, tmp_path: Path) -> None:
+    suite = world.release.suites[0]
+    other = replace(suite, indexes=world.everything.suites[2].indexes)
+    Lists(world.book, tmp_path / "lists").link(replace(world.release, suites=(other,)), ["bookworm"], tmp_path / "laid")
+    assert list((tmp_path / "laid").iterdir()) == []
 
 
 def test_apt_shows_the_remedy(world: World, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from kit.images import AMD64, add_files, digest, file_item, owners, record, whiteout
 from kit.images import recipe as make_recipe
 from kit.rebase import stanza, status
-from ropewalk.archive import ArchiveProxy, Pool, Upstream, ViewBook
+from ropewalk.archive import ArchiveProxy, Lists, Pool, Upstream, ViewBook
 from ropewalk.build import Isolation, Workshop
 from ropewalk.events import silent
 from ropewalk.oci.layer import TarItem
@@ -33,6 +33,7 @@ def shop(tmp_path: Path) -> Workshop:
         store=Store(settings.store),
         book=RecordBook(settings.records),
         views=views,
+        lists=Lists(views, tmp_path / "lists"),
         proxy=ArchiveProxy(views, Pool(settings.pool), Upstream(), silent),
         isolation=Isolation("oci", "runc"),
         listener=silent,
