@@ -34,6 +34,11 @@ def root(settings: Settings) -> Path:
     return settings.containers / "storage"
 
 
+def lists(settings: Settings) -> Path:
+    """Return the directory of package lists that builds of this run share."""
+    return settings.containers / "lists"
+
+
 def run_root(settings: Settings) -> Path:
     """Return the directory of what only matters while something runs.
 
@@ -162,7 +167,7 @@ def clean(settings: Settings) -> None:
     Args:
         settings: Where the state is.
     """
-    for left in (settings.scratch, run_root(settings), root(settings) / "libpod"):
+    for left in (settings.scratch, lists(settings), run_root(settings), root(settings) / "libpod"):
         shutil.rmtree(left, ignore_errors=True)
     left_over = _containers(settings)
     if left_over:

@@ -101,7 +101,7 @@ def open_workshop(
             store=Store(settings.store),
             book=RecordBook(settings.records),
             views=views,
-            lists=Lists(views, settings.scratch / "lists"),
+            lists=Lists(views, storage.lists(settings)),
             proxy=proxy,
             isolation=found,
             listener=listener,
