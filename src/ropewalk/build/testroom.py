@@ -142,7 +142,7 @@ def room_command(room: Room, argv: tuple[str, ...]) -> Command:
 
 
 def covered(room: Room, home: Path) -> tuple[Path, ...]:
-    """Return the directories that a test finds empty, none below another.
+    """Return the directories that a test finds empty.
 
     Args:
         room: Where the test runs.
@@ -150,8 +150,22 @@ def covered(room: Room, home: Path) -> tuple[Path, ...]:
     """
     states = [path.absolute() for path in (room.settings.state, room.settings.shared) if path is not None]
     wanted = [*states, home.absolute(), *(Path(path) for path in _COVERED)]
-    there = sorted({path.resolve() for path in wanted if path.is_dir() and path.resolve() != Path("/")})
-    return tuple(path for path in there if not any(other in path.parents for other in there))
+    return tuple(sorted({path.resolve() for path in wanted if path.is_dir() and path.resolve() != Path("/")}))
+
+
+@dataclass(frozen=True, slots=True)
+class _Mount:
+    """What the frame lays over a directory.
+
+    Attributes:
+        path: The directory.
+        shown: Whether it shows what it has outside; otherwise it is empty.
+        writable: Whether a test may write there.
+    """
+
+    path: Path
+    shown: bool
+    writable: bool = False
 
 
 def frame(room: Room, keep: Path, hidden: Iterable[Path]) -> str:
@@ -162,26 +176,38 @@ def frame(room: Room, keep: Path, hidden: Iterable[Path]) -> str:
         keep: An empty directory that is not hidden, to hold mounts for a moment.
         hidden: Directories to cover.
     """
-    shown = dict(_shown(room, tuple(hidden)))
+    mounts = tuple(_mounts(room, tuple(hidden)))
+    kept = {mount.path: f"{keep}/{number}" for number, mount in enumerate(m for m in mounts if m.shown)}
     lines = ["set -e", "ip link set lo up", "echo 0 >/proc/sys/net/ipv4/ip_unprivileged_port_start"]
-    for number, path in enumerate(shown):
-        lines += [f"mkdir {keep}/{number}", f"mount --bind {shlex.quote(str(path))} {keep}/{number}"]
-    lines += [f"mount -t tmpfs -o mode=755 ropewalk {shlex.quote(str(path))}" for path in hidden]
-    for number, (path, writable) in enumerate(shown.items()):
-        place = shlex.quote(str(path))
-        lines += [f"mkdir -p {place}", f"mount --move {keep}/{number} {place}"]
-        lines += [] if writable else [f"mount -o remount,bind,ro {place}"]
+    for path, held in kept.items():
+        lines += [f"mkdir {held}", f"mount --bind {shlex.quote(str(path))} {held}"]
+    for mount in mounts:
+        place = shlex.quote(str(mount.path))
+        if mount.shown:
+            lines += [f"mkdir -p {place}", f"mount --move {kept[mount.path]} {place}"]
+            lines += [] if mount.writable else [f"mount -o remount,bind,ro {place}"]
+        else:
+            lines.append(f"mount -t tmpfs -o mode=755 ropewalk {place}")
     lines += [f"[ ! -S {path} ] || mount --bind /dev/null {path}" for path in _SOCKETS]
     return "\n".join([*lines, f"cd {shlex.quote(str(room.recipe.directory.absolute()))}", 'exec "$@"', ""])
 
 
-def _shown(room: Room, hidden: tuple[Path, ...]) -> Iterator[tuple[Path, bool]]:
-    """Go through what a test needs of the hidden directories: path, and whether it may write there."""
-    wanted = ((room.place, True), (room.settings.containers, False), (_tree_of(room.recipe, hidden), False))
-    for path, writable in wanted:
-        real = Path(os.path.realpath(path))
-        if any(cover in real.parents for cover in hidden):
-            yield real, writable
+def _mounts(room: Room, hidden: tuple[Path, ...]) -> Iterator[_Mount]:
+    """Go through what is laid over what, a directory before those below it.
+
+    A checkout below a covered home is shown again, and a state directory in that checkout is covered again.
+    """
+    wanted = {path: _Mount(path, shown=False) for path in hidden}
+    for path in (_tree_of(room.recipe, hidden), room.settings.containers):
+        wanted.setdefault(Path(os.path.realpath(path)), _Mount(Path(os.path.realpath(path)), shown=True))
+    place = Path(os.path.realpath(room.place))
+    wanted[place] = _Mount(place, shown=True, writable=True)
+    laid: dict[Path, _Mount] = {}
+    for path, mount in sorted(wanted.items()):
+        above = next((laid[parent] for parent in path.parents if parent in laid), None)
+        if mount.shown == (above is not None and not above.shown):
+            laid[path] = mount
+            yield mount
 
 
 def _tree_of(recipe: Recipe, hidden: Iterable[Path]) -> Path:
