@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
 from ropewalk.cli.dockerpkg import (
     CacheOption,
@@ -22,10 +23,10 @@ from ropewalk.cli.dockerpkg import (
     sent_json,
     version_suffix,
 )
-from ropewalk.cli.output import Format, FormatOption, print_json, print_line, print_table
+from ropewalk.cli.output import Format, FormatOption, err, print_json, print_line, print_table, printable
 from ropewalk.cli.plan import ForceOption, SelectOption, make_plan
 from ropewalk.cli.session import DirectoriesArgument, OfflineOption, RegistryOption, Session, ViewOption
-from ropewalk.errors import Exit, RopewalkError
+from ropewalk.errors import Exit
 from ropewalk.events import Event, EventKind, step
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ def build(
     else:
         print_outcomes(outcomes, len(made.entries) - len(made.of(Action.REFUSED)))
         print_sent(sent)
+    tell_failures(outcomes)
     _end(session, made, outcomes, sent)
 
 
@@ -182,7 +184,7 @@ def outcome_row(outcome: "Outcome") -> dict[str, object]:
 
 
 def print_outcomes(outcomes: "tuple[Outcome, ...]", recipes: int) -> None:
-    """Print what became of each recipe, and why where it failed.
+    """Print what became of each recipe.
 
     Args:
         outcomes: Of those that were tried.
@@ -201,16 +203,21 @@ def print_outcomes(outcomes: "tuple[Outcome, ...]", recipes: int) -> None:
         for outcome in outcomes
     )
     print_table(("image", "result", "seconds", "digest or error"), rows, right=("seconds",))
+
+
+def tell_failures(outcomes: "tuple[Outcome, ...]") -> None:
+    """Say on standard error what failed, how its log ends, and where the log is.
+
+    Args:
+        outcomes: Of the recipes that were tried.
+    """
     for outcome in outcomes:
-        if outcome.error:
-            _print_failure(outcome, outcome.error)
-
-
-def _print_failure(outcome: "Outcome", error: RopewalkError) -> None:
-    """Say what failed, how its log ends, and where the log is."""
-    print_line(f"{outcome.recipe.reference}: {error.message}", "red")
-    for line in outcome.tail:
-        print_line(f"  | {line}")
-    print_line(f"{outcome.recipe.reference}: {error.hint}", "yellow")
-    if outcome.tail and str(outcome.log) not in error.hint:
-        print_line(f"{outcome.recipe.reference}: its log is {outcome.log}", "yellow")
+        if outcome.error is None:
+            continue
+        reference, error = outcome.recipe.reference, outcome.error
+        err.print(f"[red]{escape(f'{reference}: {error.message}')}[/]")
+        for line in outcome.tail:
+            err.print(f"  | {printable(line)}", markup=False)
+        err.print(f"[yellow]{escape(f'{reference}: {error.hint}')}[/]")
+        if outcome.tail and str(outcome.log) not in error.hint:
+            err.print(f"[yellow]{escape(f'{reference}: its log is {outcome.log}')}[/]")

@@ -39,6 +39,12 @@ def err() -> "Console":
     return Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 
 
+def printable(text: str) -> str:
+    """Return a tree's words as CI may log them: no control characters, no command to the runner (``::``)."""
+    clean = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+    return f"./{clean}" if clean.lstrip().startswith("::") else clean
+
+
 def print_json(value: Any) -> None:
     """Print a value as JSON, keys in the order given."""
     sys.stdout.write(json.dumps(value, indent=2) + "\n")

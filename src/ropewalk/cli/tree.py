@@ -102,8 +102,7 @@ def print_report(report: dict[str, Any], *, notes: bool) -> None:
     """
     from rich.markup import escape
 
-    from ropewalk.cli.output import out
-    from ropewalk.cli.treecheck import printable
+    from ropewalk.cli.output import out, printable
 
     for one in report["findings"]:
         if one["level"] == "note" and not notes:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ropewalk.cli.output import err
+from ropewalk.cli.output import err, printable
 from ropewalk.cli.session import Session
 from ropewalk.errors import Exit, InputError
 from ropewalk.process import Command, run
@@ -86,12 +86,6 @@ def _with_bounds(report: dict[str, Any], skipped: Sequence[str]) -> dict[str, An
     message = f"reading it did not end within {_ITEM_SECONDS} s and {_MEMORY >> 30} GiB"
     more = [finding_json(Finding(Rule.BOUNDS, path, 0, message, "make its template smaller")) for path in skipped]
     return {**report, "findings": [*more, *report["findings"]], "errors": report["errors"] + len(more)}
-
-
-def printable(text: str) -> str:
-    """Return a tree's words as CI may log them: no control characters, no command to the runner (``::``)."""
-    clean = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
-    return f"./{clean}" if clean.lstrip().startswith("::") else clean
 
 
 def _visit(directory: Path) -> None:

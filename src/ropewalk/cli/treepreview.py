@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ropewalk.cli.build import JobsOption, default_jobs, fetch, outcome_row, print_outcomes
+from ropewalk.cli.build import JobsOption, default_jobs, fetch, outcome_row, print_outcomes, tell_failures
 from ropewalk.cli.output import Format, FormatOption, print_json, print_line
 from ropewalk.cli.plan import make_plan
 from ropewalk.cli.session import OfflineOption, RegistryOption, Session, ViewOption
@@ -79,6 +79,7 @@ def preview(
         print_outcomes(outcomes, report["recipes"])
     else:
         print_line(f"nothing to build: the change affects none of {report['recipes']} recipes")
+    tell_failures(outcomes)
     if any(outcome.error for outcome in outcomes):
         raise typer.Exit(Exit.FAILED)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from ropewalk.cli.app import run
+from ropewalk.cli.output import printable
 from ropewalk.cli.tree import print_report
-from ropewalk.cli.treecheck import printable
 from ropewalk.errors import Exit
 
 
