@@ -365,7 +365,8 @@ def test_a_stopped_build_leaves_nothing_and_the_next_one_works(
     assert str(other.state) not in Path("/proc/self/mounts").read_text(encoding="utf-8")
     with open_workshop(other, from_apt(), bench.events.append) as shop:
         assert [path.name for path in shop.settings.scratch.iterdir()] == []
-        assert json.loads((other.containers / "storage/overlay-containers/containers.json").read_bytes()) == []
+        kept = tuple((other.containers / "storage/overlay-containers").glob("*containers.json"))
+        assert [json.loads(path.read_bytes()) for path in kept] == [[]] * len(kept) != []
         assert not any(reference.endswith("/slow:1-1") for reference in shop.store.tags())
         recipe, recipes = bench.recipe(FROM + "RUN touch /srv/again\n")
         made = make_image(shop, recipe, pin_parents(shop, recipe, recipes), bench.view)

@@ -179,12 +179,15 @@ def clean(settings: Settings) -> None:
 
 
 def _containers(settings: Settings) -> tuple[str, ...]:
-    """Return the ids of containers in the storage, buildah's and podman's."""
-    try:
-        found = json.loads((root(settings) / "overlay-containers" / "containers.json").read_bytes())
-    except (FileNotFoundError, ValueError):
-        return ()
-    return tuple(item["id"] for item in found or ())
+    """Return the ids of containers in the storage, buildah's and podman's.
+
+    Debian 13's keep those that need not outlive a crash in a file of their own.
+    """
+    found = []
+    for path in (root(settings) / "overlay-containers").glob("*containers.json"):
+        with suppress(FileNotFoundError, ValueError):
+            found += json.loads(path.read_bytes()) or ()
+    return tuple(item["id"] for item in found)
 
 
 def _drop_cgroups(name: str) -> None:
