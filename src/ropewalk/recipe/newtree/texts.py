@@ -197,7 +197,7 @@ status=0
 # One checkout for each branch that is pushed: git keeps what was pushed apart until this hook has agreed.
 look() {
     place=$1 commit=$2 since=$3
-    unset $(git rev-parse --local-env-vars)
+    unset $(git rev-parse --local-env-vars) GIT_QUARANTINE_PATH
     git init -q --template= "$place"
     mkdir -p "$place/.git/objects/info"
     printf '%s\\n' "$all_objects" ${new_objects:+"$new_objects"} >"$place/.git/objects/info/alternates"
