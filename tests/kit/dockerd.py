@@ -13,18 +13,20 @@ _WAIT = 300
 
 
 def programs() -> str:
-    """Return a PATH with dockerd; where the host has none, Debian's packages are unpacked below ``.state``."""
+    """Return a PATH with dockerd and docker; where the host lacks one, Debian's packages are unpacked below ``.state``."""
     path = os.environ["PATH"]
-    if shutil.which("dockerd"):
+    if shutil.which("dockerd") and shutil.which("docker"):
         return path
     place = ROOT / ".state" / "peers" / "docker"
-    if not (place / "unpacked").exists():
+    if not (place / "usr/bin/docker").exists():
         place.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["apt-get", "download", "-q", "docker.io", "containerd"], check=True, cwd=place)
+        # Since Debian 13 the client is a package of its own.
+        found = subprocess.run(["apt-cache", "pkgnames", "docker-cli"], check=True, capture_output=True, text=True)
+        client = {"docker-cli"} & set(found.stdout.split())
+        subprocess.run(["apt-get", "download", "-q", "docker.io", "containerd", *client], check=True, cwd=place)
         for package in place.glob("*.deb"):
             subprocess.run(["dpkg", "--extract", package, place], check=True)
             package.unlink()
-        (place / "unpacked").touch()
     return f"{place}/usr/bin:{place}/usr/sbin:{path}"
 
 

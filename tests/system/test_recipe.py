@@ -1,26 +1,24 @@
 """What services' Dockerfiles say, run by the real buildah: quoting is where renderers go wrong."""
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from kit.busybox import fetch_busybox
+from ropewalk.build import storage
+from ropewalk.process import run
 from ropewalk.recipe.service.phases import command, copy, environment
+from ropewalk.settings import Settings
 
 pytestmark = pytest.mark.system
 
 SCRIPT = 'echo "[$Q]"; for i in 1 2; do echo $i; done; false; echo $? ${X:-x} 5%\nbusybox cat <<EOF\n  $i\nEOF\nbusybox id -u'
 
 
-@pytest.fixture
-def buildah(tmp_path: Path) -> tuple[str, ...]:
-    storage = ("--root", str(tmp_path / "root"), "--runroot", str(tmp_path / "run"), "--storage-driver", "overlay")
-    return ("buildah", *storage)
-
-
-def test_names_values_and_commands_arrive_as_written(tmp_path: Path, buildah: tuple[str, ...]) -> None:
+def test_names_values_and_commands_arrive_as_written(tmp_path: Path) -> None:
+    settings = Settings(tmp_path / "state")
+    storage.prepare(settings, "runc")
     context = tmp_path / "context"
     (context / "d d").mkdir(parents=True)
     (context / "busybox").write_bytes(fetch_busybox(tmp_path / "deb"))
@@ -43,18 +41,13 @@ def test_names_values_and_commands_arrive_as_written(tmp_path: Path, buildah: tu
     ]
     (context / "Dockerfile").write_text("\n".join(lines) + "\n")
     options = ("--layers=false", "--pull-never", "--isolation", "oci", "--runtime", "runc", "--network", "host")
-    made = subprocess.run(
-        (*buildah, "bud", *options, "-t", "x", str(context)),
-        capture_output=True,
-        check=True,
-        text=True,
-    )
+    made = run(storage.buildah(settings, "bud", *options, "-t", "x", str(context))).stdout.decode()
     for said in (
         "[a \"b\" \\ /bin 'c' d]\n1\n2\n1 x 5%\n  2\n7\n",
         "it's 1\nit's 2\n",
         "5:6 a$b\n5:6 deep/n n/x y\n",
     ):
-        assert said in made.stdout
-    inspected = subprocess.run((*buildah, "inspect", "--type", "image", "x"), capture_output=True, check=True)
+        assert said in made
+    inspected = run(storage.buildah(settings, "inspect", "--type", "image", "x"))
     config = json.loads(inspected.stdout)["OCIv1"]["config"]
     assert config["Env"] == ["PATH=/bin", "Q=a \"b\" \\ /bin 'c' d"]

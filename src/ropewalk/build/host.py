@@ -39,9 +39,10 @@ _PROGRAMS = (
     ("ip", "-V", "iproute2"),
     ("unshare", "--version", "util-linux"),
     ("git", "--version", "git"),
+    ("curl", "--version", "curl"),
 )
 """Program, option that prints its version, Debian package."""
-_OPTIONAL = frozenset({"git"})
+_OPTIONAL = frozenset({"git", "curl"})
 
 
 @dataclass(frozen=True, slots=True)

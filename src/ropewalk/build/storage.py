@@ -183,7 +183,7 @@ def _containers(settings: Settings) -> tuple[str, ...]:
 
     Debian 13's keep those that need not outlive a crash in a file of their own.
     """
-    found = []
+    found: list[dict[str, str]] = []
     for path in (root(settings) / "overlay-containers").glob("*containers.json"):
         with suppress(FileNotFoundError, ValueError):
             found += json.loads(path.read_bytes()) or ()
