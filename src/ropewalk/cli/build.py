@@ -6,7 +6,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
 from ropewalk.cli.dockerpkg import (
     CacheOption,
@@ -215,9 +214,9 @@ def tell_failures(outcomes: "tuple[Outcome, ...]") -> None:
         if outcome.error is None:
             continue
         reference, error = outcome.recipe.reference, outcome.error
-        err.print(f"[red]{escape(f'{reference}: {error.message}')}[/]")
+        err().print(f"{reference}: {error.message}", style="red", markup=False)
         for line in outcome.tail:
-            err.print(f"  | {printable(line)}", markup=False)
-        err.print(f"[yellow]{escape(f'{reference}: {error.hint}')}[/]")
+            err().print(f"  | {printable(line)}", markup=False)
+        err().print(f"{reference}: {error.hint}", style="yellow", markup=False)
         if outcome.tail and str(outcome.log) not in error.hint:
-            err.print(f"[yellow]{escape(f'{reference}: its log is {outcome.log}')}[/]")
+            err().print(f"{reference}: its log is {outcome.log}", style="yellow", markup=False)
