@@ -108,7 +108,6 @@ def build(
     else:
         print_outcomes(outcomes, len(made.entries) - len(made.of(Action.REFUSED)))
         print_sent(sent)
-    tell_failures(outcomes)
     _end(session, made, outcomes, sent)
 
 
@@ -121,9 +120,10 @@ def _ready(made: "Plan", outcomes: "tuple[Outcome, ...]") -> "Iterator[BuildReco
 
 
 def _end(session: Session, made: "Plan", outcomes: "tuple[Outcome, ...]", sent: Sent) -> None:
-    """Let the exit code tell, the worst first."""
+    """Say what failed and let the exit code tell, the worst first."""
     from ropewalk.plan import Action
 
+    tell_failures(outcomes)
     refused = made.of(Action.REFUSED)
     for entry in refused:
         told = f"{', '.join(entry.reasons)}; {entry.hint}"
