@@ -148,6 +148,7 @@ def parse_release(text: str, where: str = "InRelease") -> Release:
     if not files:
         raise InputError("lists no file by SHA256", where=where, hint=_HINT)
     until = fields.get("Valid-Until")
+    architectures = tuple(fields.get("Architectures", "").split())
     return Release(
         suite=fields.get("Suite", ""),
         codename=fields.get("Codename", ""),
@@ -155,8 +156,9 @@ def parse_release(text: str, where: str = "InRelease") -> Release:
         date=_date(fields.get("Date", ""), "Date", where),
         valid_until=None if until is None else _date(until, "Valid-Until", where),
         components=tuple(name.removeprefix("updates/") for name in fields.get("Components", "").split()),
-        architectures=tuple(fields.get("Architectures", "").split()),
-        all_apart=fields.get("No-Support-for-Architecture-all", "") != "Packages",
+        architectures=architectures,
+        # apt reads binary-all only where both say so; -security lists such files, and mirrors hold stale ones.
+        all_apart="all" in architectures and fields.get("No-Support-for-Architecture-all", "") != "Packages",
         by_hash=fields.get("Acquire-By-Hash", "") == "yes",
         files=files,
     )

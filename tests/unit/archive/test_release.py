@@ -89,6 +89,18 @@ def test_parse_release() -> None:
 
 
 @pytest.mark.parametrize(
+    ("fields", "apart"),
+    [
+        ("Architectures: amd64 arm64", False),  # Debian's -security
+        ("Architectures: all amd64 arm64", True),
+        ("No-Support-for-Architecture-all: Packages\nArchitectures: all amd64", False),  # Debian's own
+    ],
+)
+def test_packages_for_all_architectures_stand_apart_where_apt_reads_them_there(fields: str, *, apart: bool) -> None:
+    assert parse_release(TEXT.replace("Architectures: amd64 arm64", fields)).all_apart is apart
+
+
+@pytest.mark.parametrize(
     ("old", "new", "message"),
     [
         ("SHA256:", "SHA1:", "lists no file by SHA256"),
