@@ -204,3 +204,33 @@ def test_only_what_changes_from_then_on_is_built(here: Command, live: LiveRegist
     write(tree, {"images/app/changelog": newer["images/app/changelog"].replace("images/", "")})
     told = plan(changed, live)
     assert (told["stone"], told["wall"], told["app"]) == (("none", ()), ("none", ()), ("build", ("never built",)))
+
+
+def test_refresh_fetches_what_only_the_registry_has(here: Command, live: LiveRegistry, tmp_path: Path) -> None:
+    write(tmp_path / "tree", {path: text for path, text in TREE.items() if "stone" not in path and "wall" not in path})
+    young = Command(here.state, tmp_path / "tree/config.yaml")
+    assert young.run("archive", "view", "--suite", "bookworm", "--pockets", "release").returncode == 0
+    stranger = Command(tmp_path / "state", young.config)
+    for name in ("keys", "views"):
+        shutil.copytree(here.state / name, stranger.state / name)
+    images, where = str(young.config.parent / "images"), ("--registry", live.endpoint)
+
+    # Taken over here: packages are known, layers are not here.
+    assert {row["how"] for row in young.ask("refresh", images, "--plan", "--offline")["images"]} == {"rebuilt"}
+    errors = {row["name"]: row["error"] for row in young.ask("refresh", images, "--offline", code=1)["images"]}
+    assert errors["app"] == (
+        f"{NAME}/app:1.0-1: needs {NAME}/tiny:20250101, whose layers only the registry has; "
+        "run it without --offline, or give --registry URL"
+    )
+    assert errors["tool"] == f"needs {NAME}/app:1.0-1, which failed"
+
+    # Nothing is here but keys.
+    planned = {row["name"]: row for row in stranger.ask("refresh", images, "--plan", *where)["images"]}
+    assert {row["how"] for row in planned.values()} == {"unchanged"}
+    assert "only the registry has it" in planned["app"]["reason"]
+    for command, options in ((stranger, ("--no-publish",)), (young, ())):
+        rows = {row["name"]: row for row in command.ask("refresh", images, *options, *where)["images"]}
+        assert {row["error"] for row in rows.values()} == {None}
+        assert {row["how"] for row in rows.values()} == {"rebuilt"}
+        assert rows["tool"]["to"] == f"{NAME}/tool:2.0-1-r2"
+    assert digests(live)["tool:2.0-1-r2"] == digests(live)["tool:latest"]

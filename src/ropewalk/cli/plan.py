@@ -56,12 +56,9 @@ def make_plan(
     Raises:
         InputError: ``select`` matches nothing.
     """
-    from ropewalk.plan import decide, observe, selected
-    from ropewalk.trust import Publics
+    from ropewalk.plan import decide, selected
 
-    publics = Publics(session.settings.keys)
-    observed = observe(recipes, book=session.book(), store=session.store(), client=client, publics=publics)
-    plan = decide(recipes, observed, view, force=force)
+    plan = decide(recipes, session.observe(recipes, client), view, force=force)
     chosen = selected(plan, select) if select else plan
     if recipes and not chosen.entries:
         hint = "globs match registry/name:version, e.g. '*/nginx:*'; `ropewalk plan` lists them"

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ropewalk.build import Workshop
     from ropewalk.debian import Repository
     from ropewalk.oci import Image, RegistryClient, Store
+    from ropewalk.plan import Observed
     from ropewalk.recipe import BaseSpec, BuildRecord, Recipe, RecordBook, TreeConfig
 
 DirectoriesArgument = Annotated[
@@ -148,6 +149,22 @@ class Session:
         for warning in loaded.warnings:
             self.listener(Event(EventKind.WARNING, "recipes", warning))
         return loaded.recipes
+
+    def observe(self, recipes: "tuple[Recipe, ...]", client: "RegistryClient | None") -> "Observed":
+        """Collect what store, records and registry know of a tree.
+
+        Args:
+            recipes: The tree.
+            client: The registry; None asks none.
+
+        Raises:
+            NetworkError: The registry does not answer as it should.
+        """
+        from ropewalk.plan import observe
+        from ropewalk.trust import Publics
+
+        publics = Publics(self.settings.keys)
+        return observe(recipes, book=self.book(), store=self.store(), client=client, publics=publics)
 
     def _directories(self, named: list[Path] | None) -> list[Path]:
         remembered = _remembered(self.settings)

@@ -1,9 +1,10 @@
 """Refresh: which images an archive view makes old, rebase where that equals a rebuild, prove, renew."""
 
-from ropewalk.refresh.campaign import Publish, plan_refresh, refresh
+from ropewalk.refresh.campaign import Fetch, Publish, refresh
 from ropewalk.refresh.decide import Decision, decide, refuse_early
 from ropewalk.refresh.inputs import Changes, DpkgFiles, MovedParent, RebaseInputs, changes
 from ropewalk.refresh.intent import Intent, Moved, Way, intend
+from ropewalk.refresh.lines import plan_refresh
 from ropewalk.refresh.merge import merge_config, merge_entry, merge_status
 from ropewalk.refresh.owners import Newer, newer_packages
 from ropewalk.refresh.prove import compare_rebuilt, differences, prove
@@ -16,6 +17,7 @@ __all__ = [
     "Decision",
     "DpkgFiles",
     "DpkgReader",
+    "Fetch",
     "Intent",
     "Moved",
     "MovedParent",

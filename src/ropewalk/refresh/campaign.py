@@ -4,20 +4,21 @@ Run again, nothing happens: an image is renewed only while its own packages or i
 record appears when the image is tested and tagged. A run that was stopped goes on where it was.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from threading import Lock
 
-from ropewalk.archive import View, ViewBook
+from ropewalk.archive import View
 from ropewalk.build import Made, Workshop, build_recipe, check, full_disk, in_order
 from ropewalk.build.dockerfile import Order
 from ropewalk.errors import InputError, RopewalkError
 from ropewalk.events import Event, EventKind, step
-from ropewalk.oci.store import Store
-from ropewalk.plan import Edges, ancestors, edges, order, resolve
+from ropewalk.plan import Edges, Observed, ancestors, edges, observe
 from ropewalk.recipe.head import older_versions
 from ropewalk.recipe.recipe import ParentRole, Recipe
-from ropewalk.recipe.record import BuildRecord, How, ParentPin, Proof, RecordBook
-from ropewalk.refresh.intent import Intent, Moved, Way, intend
+from ropewalk.recipe.record import BuildRecord, How, ParentPin, Proof
+from ropewalk.refresh.intent import Intent, Way, intend
+from ropewalk.refresh.lines import AWAY, Line, Lost, lines_of, moved, pins_of
 from ropewalk.refresh.owners import Newer, newer_packages
 from ropewalk.refresh.prove import compare_rebuilt
 from ropewalk.refresh.rebase import DpkgReader, Rebased, origin, rebase
@@ -28,110 +29,8 @@ Publish = Callable[[BuildRecord], int]
 """Publishes an image; says how many bytes were sent. Called again for the same image, it must do nothing more."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """A line that has an image."""
-
-    recipe: Recipe
-    record: BuildRecord
-    builds: int
-
-
-def _lines(recipes: Sequence[Recipe], records: Collection[BuildRecord], store: Store) -> tuple[_Line, ...]:
-    """Return the lines with an image in the store, parents before children."""
-    by_line: dict[str, list[BuildRecord]] = {}
-    for record in records:
-        by_line.setdefault(record.line, []).append(record)
-    found = []
-    for recipe in order(recipes, edges(recipes)):
-        builds = by_line.get(recipe.reference, [])
-        if builds and store.has(builds[-1].digest):
-            found.append(_Line(recipe, builds[-1], builds[-1].build))
-    return tuple(found)
-
-
-def _pins(
-    recipe: Recipe, record: BuildRecord, recipes: Sequence[Recipe], records: Sequence[BuildRecord]
-) -> tuple[ParentPin, ...]:
-    """Return a line's parents as they are now; foreign ones stay as recorded."""
-    recorded = {(pin.reference, pin.role): pin for pin in record.parents}
-    pins = []
-    for parent in recipe.parents:
-        if parent.forbidden is not None:
-            raise InputError(parent.forbidden.reason, where=record.reference, hint=parent.forbidden.hint)
-        now = resolve(parent, recipes, records)
-        pin = (
-            ParentPin(parent.reference, now.digest, parent.role)
-            if now
-            else recorded.get((parent.reference, parent.role))
-        )
-        if pin is None:
-            message = f"its parent {parent.reference} is not here"
-            raise InputError(message, where=record.reference, hint="build it first, or give its recipe's directory too")
-        pins.append(pin)
-    return tuple(pins)
-
-
-def _moved(recipe: Recipe, record: BuildRecord, pins: Sequence[ParentPin], renewed: Collection[str]) -> Moved:
-    """Say which parents are, or will be, other images than the recorded ones.
-
-    Args:
-        recipe: The recipe.
-        record: Of its current image.
-        pins: Its parents as they are now, in the recipe's order.
-        renewed: Digests of images that others will take the place of.
-    """
-    recorded = {(pin.reference, pin.role): pin.digest for pin in record.parents}
-    final, build = "", []
-    for parent, pin in zip(recipe.parents, pins, strict=True):
-        if recorded.get((pin.reference, pin.role)) == pin.digest and pin.digest not in renewed:
-            continue
-        name = parent.name or parent.reference
-        if parent.role is ParentRole.FINAL:
-            final = name
-        else:
-            build.append(name)
-    return Moved(final, tuple(dict.fromkeys(build)))
-
-
-def plan_refresh(
-    recipes: Sequence[Recipe], view: View, *, book: RecordBook, store: Store, views: ViewBook
-) -> tuple[RefreshRow, ...]:
-    """Say what `refresh` would do, without making anything.
-
-    Args:
-        recipes: The tree.
-        view: The archive view.
-        book: The build records.
-        store: The local store.
-        views: Reads the view's packages.
-
-    Returns:
-        One row a line; a rebase is told as such although the new parent's tree may still forbid it.
-
-    Raises:
-        InputError: Recipes need each other, or a parent is not here.
-    """
-    records = tuple(book)
-    lines = _lines(recipes, records, store)
-    newer = newer_packages(view, views, store, [(line.recipe, line.record) for line in lines])
-    renewed: set[str] = set()
-    rows = []
-    for line in lines:
-        recipe, record = line.recipe, line.record
-        moved = _moved(recipe, record, _pins(recipe, record, recipes, records), renewed)
-        intent = intend(recipe, record, newer.get(recipe.reference, ()), moved)
-        if intent.way is Way.UNCHANGED:
-            rows.append(RefreshRow(recipe.name, record.reference, record.reference, intent.way, intent.reason))
-            continue
-        renewed.add(record.digest)
-        reason = f"{intent.reason}: rebase if rules allow" if intent.way is Way.REBASED else intent.reason
-        rows.append(RefreshRow(recipe.name, record.reference, _next(line), intent.way, reason))
-    return tuple(rows)
-
-
-def _next(line: _Line) -> str:
-    return f"{line.recipe.reference}-r{line.builds + 1}"
+Fetch = Callable[[BuildRecord], None]
+"""Brings an image of the registry into the store, its layers with it."""
 
 
 def refresh(
@@ -140,6 +39,8 @@ def refresh(
     view: View,
     publish: Publish | None = None,
     *,
+    observed: Observed | None = None,
+    fetch: Fetch | None = None,
     prove_all: bool = False,
     jobs: int = 1,
 ) -> RefreshReport:
@@ -150,6 +51,8 @@ def refresh(
         recipes: The tree.
         view: The archive view.
         publish: Publishes each renewed image as soon as it is recorded, in the caller's thread; None publishes nothing.
+        observed: What store, records and registry know; store and records alone where it is None.
+        fetch: Brings what only the registry has and the work needs; None where no registry is asked.
         prove_all: Prove every rebased image before it is recorded, not only those that the rules want proven.
         jobs: How many images at once.
 
@@ -159,10 +62,17 @@ def refresh(
     Raises:
         InputError: Recipes need each other.
     """
-    records = list(shop.book)
-    lines = _lines(recipes, records, shop.store)
+    known = observed or observe(recipes, book=shop.book, store=shop.store)
+    for line in lines_of(recipes, known, shop.store):
+        if (
+            not line.here
+            and fetch is not None
+            and view.id not in (line.record.view, shop.book.seen(line.record.digest))
+        ):
+            fetch(line.record)
+    lines = lines_of(recipes, known, shop.store)
     newer = newer_packages(view, shop.views, shop.store, [(line.recipe, line.record) for line in lines])
-    campaign = _Campaign(shop, tuple(recipes), view, publish, newer, records, prove_all=prove_all)
+    campaign = _Campaign(shop, tuple(recipes), view, publish, fetch, newer, known, prove_all=prove_all)
     by_reference = {line.recipe.reference: line for line in lines}
     rows: dict[str, RefreshRow] = {}
 
@@ -195,18 +105,22 @@ class _Campaign:
     recipes: tuple[Recipe, ...]
     view: View
     publish: Publish | None
+    fetch: Fetch | None
     newer: Mapping[str, tuple[Newer, ...]]
-    records: list[BuildRecord]
+    observed: Observed
     prove_all: bool
     failed: set[str] = field(default_factory=set)
+    records: list[BuildRecord] = field(init=False)
+    fetching: Lock = field(default_factory=Lock)
     reader: DpkgReader = field(init=False)
     links: Edges = field(init=False)
 
     def __post_init__(self) -> None:
         self.reader = DpkgReader(self.shop.store)
         self.links = edges(self.recipes)
+        self.records = [known.record for known in self.observed.known]
 
-    def result(self, line: _Line) -> _Result:
+    def result(self, line: Line) -> _Result:
         """Renew one image if it needs it, in a thread of its own; an error ends here and passes over what needs it."""
         start = self.shop.clock()
         broken = sorted(self.failed & ancestors(line.recipe.reference, self.links))
@@ -219,12 +133,12 @@ class _Campaign:
                 result = replace(result, error=f"{caught}; {caught.hint}")
         return replace(result, seconds=self.shop.clock() - start)
 
-    def row(self, line: _Line, result: _Result) -> RefreshRow:
+    def row(self, line: Line, result: _Result) -> RefreshRow:
         """Publish what became of an image and tell it; what needs the image starts afterwards."""
         start, pushed, error = self.shop.clock(), 0, result.error
         if not error:
             try:
-                pushed = self._send(result)
+                pushed = self._send(line, result)
             except RopewalkError as caught:
                 error = f"{caught}; {caught.hint}"
         if error:
@@ -242,30 +156,54 @@ class _Campaign:
             error=error,
         )
 
-    def _send(self, result: _Result) -> int:
+    def _send(self, line: Line, result: _Result) -> int:
         """Publish what is new, and what an earlier run made but could not publish any more."""
         record = result.record
-        waits = record.build > 1 and self.shop.book.published(record.digest) is None
+        waits = record.build > 1 and not line.published
         return self.publish(record) if self.publish and (waits or result.way is not Way.UNCHANGED) else 0
 
-    def _renew(self, line: _Line) -> _Result:
+    def _renew(self, line: Line) -> _Result:
         recipe, record = line.recipe, line.record
-        pins = _pins(recipe, record, self.recipes, self.records)
-        moved = _moved(recipe, record, pins, ())
-        intent = intend(recipe, record, self.newer.get(recipe.reference, ()), moved)
+        pins = pins_of(line, self.recipes, self.records, self.observed)
+        if isinstance(pins, Lost):
+            return _Result(record, Way.UNCHANGED, pins.reason, error=f"{record.reference}: {pins}")
+        intent = intend(recipe, record, self.newer.get(recipe.reference, ()), moved(line, pins, ()))
         if intent.way is Way.UNCHANGED:
-            if recipe.digest == record.recipe_digest:
+            if recipe.digest == record.recipe_digest and line.here:
                 self.shop.book.mark_seen(record.digest, self.view.id)
-            return _Result(record, intent.way, intent.reason)
+            return _Result(record, intent.way, intent.reason if line.here else AWAY)
+        self._bring(line, [pin.digest for pin in pins])
         if intent.way is Way.REBUILT:
             return self._rebuild(line, pins, intent.reason)
+        made = origin(self.shop.book, record)
+        below = made.parent() if made is not None else None
+        self._bring(line, [record.digest, *([made.digest] if made else ()), *([below.digest] if below else ())])
         outcome = self._rebase(line, pins, intent.reason)
         if isinstance(outcome, Refusal):
             self.shop.listener(Event(EventKind.NOTE, recipe.reference, "not rebased", str(outcome)))
             return self._rebuild(line, pins, f"{intent.reason}; not rebased: {outcome}")
         return self._settled(line, outcome, intent)
 
-    def _settled(self, line: _Line, made: BuildRecord, intent: Intent) -> _Result:
+    def _bring(self, line: Line, digests: Sequence[str]) -> None:
+        """Fetch those images that are not whole here; of one that nobody knows, what needs it says so."""
+        known = {record.digest: record for record in self.records}
+        for digest in digests:
+            record = known.get(digest) or self.shop.book.load(digest)
+            if record is None:
+                continue
+            with self.fetching:
+                image = self.shop.store.load(digest)
+                if image is None or not self.shop.store.is_whole(image):
+                    self._fetch(line, record)
+
+    def _fetch(self, line: Line, record: BuildRecord) -> None:
+        if self.fetch is None:
+            message = f"needs {record.reference}, whose layers only the registry has"
+            hint = "run it without --offline, or give --registry URL"
+            raise InputError(message, where=line.recipe.reference, hint=hint)
+        self.fetch(record)
+
+    def _settled(self, line: Line, made: BuildRecord, intent: Intent) -> _Result:
         """Take a new image up; where the same image came out, it only gets its inputs of today."""
         if made.digest != line.record.digest:
             self.records.append(made)
@@ -275,13 +213,13 @@ class _Campaign:
         self.records[self.records.index(line.record)] = kept
         return _Result(kept, Way.UNCHANGED, f"{intent.reason}; it gave the same image")
 
-    def _rebuild(self, line: _Line, pins: tuple[ParentPin, ...], reason: str) -> _Result:
+    def _rebuild(self, line: Line, pins: tuple[ParentPin, ...], reason: str) -> _Result:
         made = build_recipe(
-            self.shop, line.recipe, pins, self.view, build=line.builds + 1, how=How.REBUILT, reasons=(reason,)
+            self.shop, line.recipe, pins, self.view, build=line.following, how=How.REBUILT, reasons=(reason,)
         )
         return self._settled(line, replace(made, parents=pins), Intent(Way.REBUILT, reason))
 
-    def _rebase(self, line: _Line, pins: tuple[ParentPin, ...], reason: str) -> BuildRecord | Refusal:
+    def _rebase(self, line: Line, pins: tuple[ParentPin, ...], reason: str) -> BuildRecord | Refusal:
         """Rebase, prove where that is needed, test, record and tag."""
         with step(self.shop.listener, line.recipe.reference, "rebase"):
             rebased = self._rebased(line, pins)
@@ -302,7 +240,7 @@ class _Campaign:
         self.shop.store.tag(record.reference, record.digest)
         return record
 
-    def _rebased(self, line: _Line, pins: tuple[ParentPin, ...]) -> Rebased | Refusal:
+    def _rebased(self, line: Line, pins: tuple[ParentPin, ...]) -> Rebased | Refusal:
         store = self.shop.store
         made = origin(self.shop.book, line.record)
         below = made.parent() if made else None
@@ -331,11 +269,11 @@ class _Campaign:
         )
         return Made(rebased.image, rebased.layers, inputs.epoch, None, inputs)
 
-    def _record(self, line: _Line, pins: tuple[ParentPin, ...], rebased: Rebased) -> BuildRecord:
+    def _record(self, line: Line, pins: tuple[ParentPin, ...], rebased: Rebased) -> BuildRecord:
         return replace(
             line.record,
             digest=rebased.image.digest,
-            build=line.builds + 1,
+            build=line.following,
             parents=pins,
             view=self.view.id,
             how=How.REBASED,

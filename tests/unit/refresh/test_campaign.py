@@ -5,15 +5,15 @@ from pathlib import Path
 import pytest
 
 from kit.archive import Archive, Deb
-from kit.images import add_files, add_image, owners, parent, recipe, record, status
+from kit.images import add_files, add_image, digest, owners, parent, recipe, record, status
 from ropewalk.archive import View, ViewBook
-from ropewalk.errors import InputError
 from ropewalk.events import silent
 from ropewalk.oci.model import ImageConfig
 from ropewalk.oci.store import Store
+from ropewalk.plan import Known, Observed, Unverified, observe
 from ropewalk.recipe.recipe import BaseSpec, ParentRole, Recipe
-from ropewalk.recipe.record import BuildRecord, RecordBook
-from ropewalk.refresh import Intent, Moved, Newer, Way, differences, intend, newer_packages, plan_refresh
+from ropewalk.recipe.record import BuildRecord, How, RecordBook
+from ropewalk.refresh import Intent, Moved, Newer, RefreshRow, Way, differences, intend, newer_packages, plan_refresh
 from ropewalk.refresh.intent import told
 from ropewalk.refresh.prove import _config_differences
 
@@ -55,8 +55,13 @@ class House:
         return made
 
     def plan(self, view: View, tree: tuple[Recipe, ...] = TREE) -> list[tuple[str, str, str]]:
-        rows = plan_refresh(tree, view, book=self.book, store=self.store, views=self.views)
-        return [(row.name, row.how, row.reason) for row in rows]
+        return [(row.name, row.how, row.reason) for row in self.rows(view, tree)]
+
+    def rows(self, view: View, tree: tuple[Recipe, ...] = TREE, *away: BuildRecord) -> tuple[RefreshRow, ...]:
+        """Plan; some builds are known by their attestations alone."""
+        observed = observe(tree, book=self.book, store=self.store)
+        known = (*observed.known, *(Known(record, here=False, published=True) for record in away))
+        return plan_refresh(tree, view, observed=Observed(known), store=self.store, views=self.views)
 
 
 @pytest.fixture
@@ -113,7 +118,7 @@ def test_an_owner_is_rebuilt_and_its_children_are_rebased(house: House) -> None:
 def test_next_references_count_on(house: House, built: dict[str, BuildRecord]) -> None:
     view = house.view({"libc6": "2"}, {}, 1_700_100_000)
     house.make(BASE, "libc6=1 x=1", view=built["bookworm"].view, build=2)
-    rows = plan_refresh(TREE, view, book=house.book, store=house.store, views=house.views)
+    rows = house.rows(view)
     line = BASE.reference
     assert [(row.old, row.new) for row in rows if row.name == "bookworm"] == [(f"{line}-r2", f"{line}-r3")]
 
@@ -139,19 +144,34 @@ def test_a_line_without_an_image_is_left_out(house: House, old: View) -> None:
     assert house.plan(old) == []
 
 
-def test_a_parent_that_is_nowhere_is_told(house: House, old: View, built: dict[str, BuildRecord]) -> None:
-    lost = replace(built["site"], parents=())
-    house.book.save(lost)
-    with pytest.raises(InputError, match=r"its parent registry.example.org/nginx:latest is not here"):
-        plan_refresh(
-            (SITE,), old, book=RecordBook(_without(house, built["nginx"])), store=house.store, views=house.views
-        )
+def test_a_parent_that_is_nowhere_is_a_row_with_its_reason_and_the_rest_goes_on(
+    house: House, built: dict[str, BuildRecord]
+) -> None:
+    view = house.view({"libc6": "1", "nginx": "1", "gcc": "2"}, {}, 1_700_100_000)
+    house.book.save(replace(built["nginx"], how=How.ADOPTED, parents=()))
+    house.book.remove(built["bookworm"].digest)
+    rows = {row.name: row for row in house.rows(view, (SITE, NGINX, replace(GCC, parents=())))}
+    lost = "its parent registry.example.org/bookworm:latest is not here"
+    assert (rows["nginx"].how, rows["nginx"].reason) == ("unchanged", lost)
+    assert rows["nginx"].error == f"{lost}; build it first, or give its recipe's directory too"
+    assert rows["site"].error == "needs registry.example.org/nginx:1; mend registry.example.org/nginx:1 first"
+    assert (rows["gcc"].how, rows["gcc"].error) == ("rebuilt", "")
 
 
-def _without(house: House, gone: BuildRecord) -> Path:
-    place = house.store.directory.parent / "records"
-    (place / gone.digest.removeprefix("sha256:") / "build.json").unlink()
-    return place
+def test_a_parent_that_nobody_vouches_for_is_told(house: House, old: View, built: dict[str, BuildRecord]) -> None:
+    doubt = Unverified(BASE.repository, "2", "it has no attestation")
+    nginx = Known(replace(built["nginx"], parents=()), here=True, published=True)
+    observed = Observed((nginx,), (doubt,), asked=True)
+    (row,) = plan_refresh((NGINX,), old, observed=observed, store=house.store, views=house.views)
+    assert row.error.endswith("bookworm:latest is not ours: 2: it has no attestation; `ropewalk adopt` takes it over")
+
+
+def test_a_build_that_only_the_registry_has_counts(house: House, old: View, built: dict[str, BuildRecord]) -> None:
+    away = replace(built["nginx"], digest=digest("elsewhere"), build=2)
+    rows = {row.name: row for row in house.rows(old, TREE, away)}
+    assert (rows["nginx"].old, rows["nginx"].how) == (f"{NGINX.reference}-r2", "unchanged")
+    assert "only the registry has it" in rows["nginx"].reason
+    assert (rows["site"].how, rows["site"].reason) == ("rebased", "parent nginx renewed: rebase if rules allow")
 
 
 def test_only_own_packages_of_fitting_suites_count(house: House, built: dict[str, BuildRecord]) -> None:
