@@ -53,12 +53,13 @@ def write_text(path: Path, text: str, mode: int = 0o644) -> None:
 
 
 @contextmanager
-def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
-    """Hold an exclusive lock between processes; the kernel frees it when the process dies.
+def locked(path: Path, *, wait: bool = True, shared: bool = False) -> Iterator[None]:
+    """Hold a lock between processes, exclusive by default; the kernel frees it when the process dies.
 
     Args:
         path: The lock file; it is made and stays.
         wait: Wait for another holder; otherwise raise at once.
+        shared: Others may hold it too, as long as nobody wants it alone.
 
     Yields:
         Nothing; the lock is held during the ``with``.
@@ -69,7 +70,7 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+b") as handle:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             raise HostError(
                 "another ropewalk process is at work here", where=str(path), hint="wait for it, or end it"

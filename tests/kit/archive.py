@@ -165,7 +165,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(304, b"", tag, date)
             return
         start = int((self.headers.get("Range") or "bytes=0-").removeprefix("bytes=").rstrip("-"))
-        if start and self.headers.get("If-Range") in {None, tag, date}:
+        if start >= len(content) > 0:
+            self._answer(416, b"")
+        elif start:
             self._served.ranges.append((self.path, start))
             self._answer(206, content[start:], tag, date, f"bytes {start}-{len(content) - 1}/{len(content)}")
         else:

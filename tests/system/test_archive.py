@@ -41,7 +41,7 @@ class World:
     everything: View
 
     def files(self) -> dict[str, int]:
-        return {path.name: path.stat().st_mtime_ns for path in (self.directory / "pool").rglob("*") if path.is_file()}
+        return {path.name: path.stat().st_ino for path in (self.directory / "pool").rglob("*") if path.is_file()}
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from ropewalk.lazy import exported
 
 if TYPE_CHECKING:
+    from ropewalk.archive.fetch import ArchiveUnreachable, NotInArchive
     from ropewalk.archive.index import ArchivePackage
     from ropewalk.archive.lists import Lists
     from ropewalk.archive.making import Receding, WrongIndex, WrongSuite
@@ -12,12 +13,13 @@ if TYPE_CHECKING:
     from ropewalk.archive.proxy import ArchiveProxy, NotInPool, NotLocked
     from ropewalk.archive.release import DEBIAN_KEYRING, BadSignature, Release, parse_release, verify
     from ropewalk.archive.shelf import Damaged
-    from ropewalk.archive.upstream import DEBIAN, SECURITY, ArchiveUnreachable, NotInArchive, Upstream, from_apt
+    from ropewalk.archive.upstream import DEBIAN, SECURITY, Upstream, from_apt
     from ropewalk.archive.view import IndexFile, Pockets, SuiteView, View, ViewBook, suite_names, uri_of
 else:
     __getattr__ = exported(
         __name__,
         {
+            "fetch": ("ArchiveUnreachable", "NotInArchive"),
             "index": ("ArchivePackage",),
             "lists": ("Lists",),
             "making": ("Receding", "WrongIndex", "WrongSuite"),
@@ -25,7 +27,7 @@ else:
             "proxy": ("ArchiveProxy", "NotInPool", "NotLocked"),
             "release": ("DEBIAN_KEYRING", "BadSignature", "Release", "parse_release", "verify"),
             "shelf": ("Damaged",),
-            "upstream": ("DEBIAN", "SECURITY", "ArchiveUnreachable", "NotInArchive", "Upstream", "from_apt"),
+            "upstream": ("DEBIAN", "SECURITY", "Upstream", "from_apt"),
             "view": ("IndexFile", "Pockets", "SuiteView", "View", "ViewBook", "suite_names", "uri_of"),
         },
     )

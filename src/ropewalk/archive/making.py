@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ropewalk import atomic
+from ropewalk.archive.fetch import Mark, NotInArchive, complete, download, get_if_changed
+from ropewalk.archive.memory import Seen
 from ropewalk.archive.release import Release, parse_release, verify
 from ropewalk.archive.shelf import ViewShelf
 from ropewalk.archive.suite import IndexFile, SuiteView, Wanted
-from ropewalk.archive.upstream import NotInArchive, Upstream, download, get
+from ropewalk.archive.upstream import Upstream
 from ropewalk.debian import is_flat, suite_path
 from ropewalk.errors import InputError, TrustError
 from ropewalk.events import Event, EventKind, Listener, step
@@ -62,14 +64,18 @@ class Work:
         return self.upstream.url(wanted.uri, f"{suite_path(wanted.suite)}{path}")
 
 
-def _inrelease(work: Work, wanted: Wanted) -> bytes:
+def _inrelease(work: Work, wanted: Wanted, seen: Seen) -> tuple[bytes, Mark]:
+    """Fetch a release file, unless the one that was recorded last from this address is still the mirror's."""
+    url = work.url(wanted, "InRelease")
+    known = seen.mark if seen.url == url and work.shelf.holds(seen.inrelease) else None
     try:
-        return get(work.client, work.url(wanted, "InRelease"), _INRELEASE_LIMIT)
+        data, mark = get_if_changed(work.client, url, _INRELEASE_LIMIT, known)
+        return (work.shelf.file(seen.inrelease) if data is None else data), mark
     except NotInArchive:
         hint = "name a suite as bookworm or bookworm-security; is it still on this mirror?"
         if wanted.keyring is not None:
             hint = "look at `uri` and `suites`; a repository without an InRelease file cannot be used"
-        raise InputError("the archive has no such suite", where=str(wanted), hint=hint) from None
+        raise InputError("the archive has no such suite", where=wanted.name, hint=hint) from None
 
 
 def check_release(release: Release, wanted: Wanted, newest_seen: int) -> None:
@@ -93,7 +99,7 @@ def check_release(release: Release, wanted: Wanted, newest_seen: int) -> None:
     if release.date < newest_seen:
         message = f"went back by {newest_seen - release.date} s against the view made before"
         hint = "the mirror is stale or holds updates back; wait, or take another mirror in apt's sources"
-        raise Receding(message, where=str(wanted), hint=hint)
+        raise Receding(message, where=wanted.name, hint=hint)
 
 
 def _index(release: Release, directory: str, name: str) -> IndexFile | None:
@@ -123,7 +129,7 @@ def wanted_indexes(release: Release, wanted: Wanted, architecture: str) -> tuple
         flat = _index(release, "", "Packages")
         if flat is None:
             raise InputError(
-                "lists no Packages file", where=str(wanted), hint="the archive is broken; tell its keepers"
+                "lists no Packages file", where=wanted.name, hint="the archive is broken; tell its keepers"
             )
         return (flat,)
     found: list[IndexFile] = []
@@ -133,7 +139,7 @@ def wanted_indexes(release: Release, wanted: Wanted, architecture: str) -> tuple
         if not any(indexes):
             lacks = f"component {component}" if component not in release.components else f"architecture {architecture}"
             hint = f"it has {', '.join(release.components)} for {', '.join(release.architectures)}"
-            raise InputError(f"has no {lacks}", where=str(wanted), hint=hint)
+            raise InputError(f"has no {lacks}", where=wanted.name, hint=hint)
         found += [index for index in indexes if index is not None]
     return tuple(found)
 
@@ -147,18 +153,17 @@ def _paths(index: IndexFile, *, by_hash: bool) -> Iterator[str]:
 
 def _fetch_index(work: Work, wanted: Wanted, index: IndexFile, *, by_hash: bool) -> None:
     *others, last = _paths(index, by_hash=by_hash)
-    with atomic.replacing(work.shelf.file_path(index.sha256)) as temporary:
+
+    def fetch(target: Path) -> None:
         for path in others:
             try:
-                download(work.client, work.url(wanted, path), temporary)
-                break
+                return download(work.client, work.url(wanted, path), target)
             except NotInArchive:
                 continue
-        else:
-            download(work.client, work.url(wanted, last), temporary)
-        with temporary.open("rb") as handle:
-            found = hashlib.file_digest(handle, "sha256").hexdigest()
-        if found != index.sha256:
+        return download(work.client, work.url(wanted, last), target)
+
+    with atomic.replacing(work.shelf.file_path(index.sha256)) as temporary:
+        if not complete(temporary, fetch, index.sha256, index.size):
             hint = "the mirror is in the middle of an update, or broken; try again"
             raise WrongIndex("is not what the signed InRelease says", where=work.url(wanted, index.path), hint=hint)
 
@@ -178,34 +183,34 @@ def _keep(work: Work, data: bytes) -> str:
     return sha256
 
 
-def record_suite(work: Work, wanted: Wanted, newest_seen: int) -> SuiteView:
+def record_suite(work: Work, wanted: Wanted, seen: Seen) -> tuple[SuiteView, Seen]:
     """Record one suite.
 
     Args:
         work: What it needs.
         wanted: The suite.
-        newest_seen: The newest Date recorded of it before, in seconds since 1970; 0 where there is none.
+        seen: What was recorded of it before.
 
     Returns:
-        The suite; its files are kept, the keyring of an archive beside Debian's among them.
+        The suite, and what to remember of it; its files are kept, the keyring of an archive beside Debian's among them.
 
     Raises:
         InputError: The archive lacks the suite, a component or the architecture.
         TrustError: A signature or a checksum is wrong, or `check_release` refuses.
         NetworkError: The archive cannot be reached.
     """
-    data = _inrelease(work, wanted)
+    data, mark = _inrelease(work, wanted, seen)
     where = work.url(wanted, "InRelease")
     signed = verify(data, wanted.keyring or work.keyring, where)
     release = parse_release(signed.decode(errors="replace"), where)
-    check_release(release, wanted, newest_seen)
+    check_release(release, wanted, seen.date)
     _warn_if_expired(work, wanted, release)
     indexes = wanted_indexes(release, wanted, work.architecture)
     for index in indexes:
         if not work.shelf.holds(index.sha256):
             with step(work.listener, wanted.suite, f"fetch {index.path}"):
                 _fetch_index(work, wanted, index, by_hash=release.by_hash)
-    return SuiteView(
+    made = SuiteView(
         uri=wanted.uri,
         suite=wanted.suite,
         codename=release.codename or release.suite,
@@ -216,3 +221,4 @@ def record_suite(work: Work, wanted: Wanted, newest_seen: int) -> SuiteView:
         indexes=indexes,
         keyring="" if wanted.keyring is None else _keep(work, wanted.keyring.read_bytes()),
     )
+    return made, Seen(release.date, where, mark, made.inrelease)

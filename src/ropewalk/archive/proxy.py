@@ -22,9 +22,10 @@ from types import TracebackType
 from typing import ClassVar, Self
 from urllib.parse import unquote, urlsplit
 
+from ropewalk.archive.fetch import download
 from ropewalk.archive.index import ArchivePackage, packages
 from ropewalk.archive.pool import Pool
-from ropewalk.archive.upstream import Upstream, download
+from ropewalk.archive.upstream import Upstream
 from ropewalk.archive.view import SuiteView, View, ViewBook
 from ropewalk.debian import suite_path
 from ropewalk.errors import Exit, HostError, RopewalkError, TrustError

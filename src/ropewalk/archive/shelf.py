@@ -31,6 +31,10 @@ class ViewShelf:
         """Return the file that a process locks to make a view."""
         return self._directory / "lock"
 
+    def memory_file(self) -> Path:
+        """Return the file of what is remembered of each suite."""
+        return self._directory / "suites.json"
+
     def file_path(self, sha256: str) -> Path:
         """Return where a recorded file is."""
         return self._directory / "files" / sha256

@@ -64,8 +64,9 @@ class Wanted:
     components: tuple[str, ...]
     keyring: Path | None = None
 
-    def __str__(self) -> str:
-        """Name it in errors."""
+    @property
+    def name(self) -> str:
+        """Archive and suite, as a sources list names them."""
         return f"{self.uri} {self.suite}"
 
 
@@ -99,6 +100,11 @@ class SuiteView:
     def path(self) -> str:
         """Where its files are, relative to the archive, with a slash at its end."""
         return suite_path(self.suite)
+
+    @property
+    def name(self) -> str:
+        """Archive and suite, as a sources list names them."""
+        return f"{self.uri} {self.suite}"
 
     @property
     def of_debian(self) -> bool:
@@ -176,7 +182,7 @@ def wanted_suites(
         first = united.setdefault((one.uri, one.suite), one)
         if first.keyring != one.keyring and not _same_keys(first.keyring, one.keyring):
             message = f"is named with two keyrings, {first.keyring} and {one.keyring}"
-            raise InputError(message, where=str(one), hint="give both entries the same `signed-by`")
+            raise InputError(message, where=one.name, hint="give both entries the same `signed-by`")
         both = tuple(dict.fromkeys((*first.components, *one.components)))
         united[one.uri, one.suite] = replace(first, components=both)
     return tuple(united.values())

@@ -2,8 +2,7 @@
 
 import re
 import ssl
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -13,7 +12,7 @@ from urllib.parse import quote, urlsplit
 
 from ropewalk import process
 from ropewalk.debian import paragraphs
-from ropewalk.errors import InputError, NetworkError
+from ropewalk.errors import InputError
 
 if TYPE_CHECKING:
     import httpx2  # slow to import; the functions that use it do so
@@ -31,22 +30,6 @@ _RELEASE = re.compile(
 )
 _ASKED = ("Acquire::http::Proxy", "Acquire::https::CAInfo")
 _SECONDS, _CONNECT_SECONDS = 60.0, 20.0
-_TRIES = 4
-_PAUSE = 0.1
-"""Seconds; grows with the square of the tries."""
-_CHUNK = 1 << 16
-
-
-class ArchiveUnreachable(NetworkError):
-    """The archive's mirror does not answer, or not as it should."""
-
-
-class MirrorBroken(ArchiveUnreachable):
-    """The archive's mirror, or a proxy before it, has a failure of its own; that may pass."""
-
-
-class NotInArchive(NetworkError):
-    """The archive's mirror answers that it has no such file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,89 +213,3 @@ def from_apt(directory: Path = Path("/etc/apt")) -> Upstream:
     proxy, certificates = (_apt_settings(directory).get(name) for name in _ASKED)
     chosen = choose(sources, proxy)
     return replace(chosen, certificates=Path(certificates)) if certificates else chosen
-
-
-def _answer(response: "httpx2.Response", url: str) -> None:
-    """Raise for an answer that is not the file."""
-    import httpx2
-
-    if response.status_code in {httpx2.codes.NOT_FOUND, httpx2.codes.GONE}:
-        raise NotInArchive("is not there", where=url, hint="the archive may have moved on; make a new view")
-    if not response.is_success:
-        reason = f"answered {response.status_code} {response.reason_phrase}".strip()
-        kind = MirrorBroken if response.is_server_error else ArchiveUnreachable
-        raise kind(reason, where=url, hint="look at the mirror and the proxy that apt uses here")
-
-
-def _stream(client: "httpx2.Client", url: str, take: Callable[[Iterator[bytes]], None]) -> None:
-    with client.stream("GET", url) as response:
-        _answer(response, url)
-        take(response.iter_raw(_CHUNK))
-
-
-def transfer(client: "httpx2.Client", url: str, take: Callable[[Iterator[bytes]], None]) -> None:
-    """Fetch a file; a broken connection or a server's error is tried again a few times.
-
-    Args:
-        client: What `Upstream.client` gave.
-        url: The file.
-        take: Gets the content in parts; called anew for each try.
-
-    Raises:
-        NotInArchive: The mirror has no such file.
-        ArchiveUnreachable: The mirror does not answer, or not as it should.
-    """
-    import httpx2
-
-    for number in range(1, _TRIES + 1):
-        try:
-            return _stream(client, url, take)
-        except httpx2.RequestError as error:
-            what = str(error) or type(error).__name__
-            failure = ArchiveUnreachable(
-                f"does not answer: {what}", where=url, hint="check the network and apt's mirror"
-            )
-            failure.__cause__ = error
-        except MirrorBroken as error:
-            failure = error
-        if number < _TRIES:
-            time.sleep(_PAUSE * number**2)
-    raise failure
-
-
-def download(client: "httpx2.Client", url: str, path: Path) -> None:
-    """Fetch a file to disk; see `transfer`."""
-
-    def take(parts: Iterator[bytes]) -> None:
-        with path.open("wb") as out:
-            out.writelines(parts)
-
-    transfer(client, url, take)
-
-
-def get(client: "httpx2.Client", url: str, limit: int) -> bytes:
-    """Fetch a small file.
-
-    Args:
-        client: What `Upstream.client` gave.
-        url: The file.
-        limit: Bytes that it may have.
-
-    Returns:
-        Its content.
-
-    Raises:
-        ArchiveUnreachable: It is larger, or as in `transfer`.
-        NotInArchive: As in `transfer`.
-    """
-    content = bytearray()
-
-    def take(parts: Iterator[bytes]) -> None:
-        content.clear()
-        for part in parts:
-            content.extend(part)
-            if len(content) > limit:
-                raise ArchiveUnreachable(f"is larger than {limit} bytes", where=url, hint="look at apt's mirror")
-
-    transfer(client, url, take)
-    return bytes(content)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ropewalk import atomic
 from ropewalk.archive.making import Work, record_suite
+from ropewalk.archive.memory import Seen, remember, remembered
 from ropewalk.archive.release import DEBIAN_KEYRING
 from ropewalk.archive.shelf import ViewShelf
 from ropewalk.archive.suite import IndexFile, Pockets, SuiteView, View, suite_names, uri_of, view_of, wanted_suites
@@ -52,7 +53,7 @@ class ViewBook(ViewShelf):
             now: Seconds since 1970, to warn of a release file that has expired; None does not look.
 
         Returns:
-            The view; the same as before where the archive has not changed, and then only release files were fetched.
+            The view; the same as before where the archive has not changed, and then it was only asked, suite by suite.
 
         Raises:
             InputError: The archive lacks a suite, a component or the architecture.
@@ -64,15 +65,12 @@ class ViewBook(ViewShelf):
             raise InputError("a view needs suites and components", where="archive view", hint="name a suite and `main`")
         with atomic.locked(self.lock_file()), upstream.client() as client:
             work = Work(self, client, upstream, self._keyring, architecture, now, listener)
-            seen = self._newest_dates()
-            held = [record_suite(work, one, seen.get((one.uri, one.suite), 0)) for one in wanted]
+            seen = remembered(self.memory_file(), self)
+            held = []
+            for one in wanted:
+                suite, seen[one.name] = record_suite(work, one, seen.get(one.name, Seen()))
+                held.append(suite)
             view = view_of(architecture, held)
             self.save(view)
+            remember(self.memory_file(), seen)
         return view
-
-    def _newest_dates(self) -> dict[tuple[str, str], int]:
-        """Return the newest Date that was recorded of each suite."""
-        dates: dict[tuple[str, str], int] = {}
-        for suite in (suite for view in self for suite in view.suites):
-            dates[suite.uri, suite.suite] = max(suite.date, dates.get((suite.uri, suite.suite), 0))
-        return dates

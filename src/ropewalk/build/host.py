@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from ropewalk.archive.fetch import get
 from ropewalk.archive.release import DEBIAN_KEYRING, parse_release, verify
-from ropewalk.archive.upstream import DEBIAN, Upstream, get
+from ropewalk.archive.upstream import DEBIAN, Upstream
 from ropewalk.build.isolation import isolation
 from ropewalk.errors import HostError, RopewalkError
 from ropewalk.process import Command, run

@@ -1,10 +1,12 @@
+import hashlib
 from pathlib import Path
 
 import pytest
 
 from kit.archive import Archive
 from ropewalk.archive import DEBIAN, SECURITY, ArchiveUnreachable, NotInArchive, Upstream, from_apt
-from ropewalk.archive.upstream import Source, choose, download, get, parse_sources
+from ropewalk.archive.fetch import complete, download, get
+from ropewalk.archive.upstream import Source, choose, parse_sources
 
 DEB822 = """# a comment
 Types: deb deb-src
@@ -114,6 +116,43 @@ def test_fetching(tmp_path: Path) -> None:
             get(client, url, 100)
     with Upstream().client() as client, pytest.raises(ArchiveUnreachable, match="does not answer"):
         get(client, url, 100)
+
+
+CONTENT = bytes(range(256)) * 1024
+SHA = hashlib.sha256(CONTENT).hexdigest()
+
+
+@pytest.mark.parametrize("cuts", [1, 2])
+def test_what_broke_off_goes_on(tmp_path: Path, cuts: int) -> None:
+    (tmp_path / "a").write_bytes(CONTENT)
+    copy = tmp_path / "copy"
+    with Archive(tmp_path).serve() as served, served.upstream.client() as client:
+        served.cutting["/a"] = 100_000
+        copy.write_bytes(CONTENT[:5] if cuts == 2 else b"")
+        assert complete(copy, lambda path: download(client, f"{served.url}/a", path), SHA, len(CONTENT))
+        starts = [start for _, start in served.ranges]
+    assert copy.read_bytes() == CONTENT
+    assert len(starts) == cuts
+    assert starts[-1] > 50_000
+
+
+@pytest.mark.parametrize("begun", [CONTENT, CONTENT + b"x", b"x" * len(CONTENT), b"x" * 10, CONTENT[::-1][:70_000]])
+def test_a_beginning_of_something_else_is_thrown_away(tmp_path: Path, begun: bytes) -> None:
+    (tmp_path / "a").write_bytes(CONTENT)
+    copy = tmp_path / "copy"
+    copy.write_bytes(begun)
+    with Archive(tmp_path).serve() as served, served.upstream.client() as client:
+        assert complete(copy, lambda path: download(client, f"{served.url}/a", path), SHA, len(CONTENT))
+    assert copy.read_bytes() == CONTENT
+    assert len(served.requests) == {True: 0, False: 1 + (len(begun) < len(CONTENT))}[begun == CONTENT]
+
+
+def test_a_mirror_with_another_file(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"short")
+    copy = tmp_path / "copy"
+    copy.write_bytes(CONTENT[:70_000])
+    with Archive(tmp_path).serve() as served, served.upstream.client() as client:
+        assert not complete(copy, lambda path: download(client, f"{served.url}/a", path), SHA, len(CONTENT))
 
 
 def test_a_file_that_is_too_large(tmp_path: Path) -> None:

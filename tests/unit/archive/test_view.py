@@ -1,5 +1,6 @@
 import json
 import lzma
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -98,8 +99,57 @@ def test_an_unchanged_archive_gives_the_same_id_and_fetches_release_files_only(
         served.requests.clear()
         assert make(book, served.upstream) == first
         assert [path.rpartition("/")[2] for path in served.requests] == ["InRelease"] * 3
+        assert served.unchanged == served.requests
         other = ViewBook(archive.root / "elsewhere", archive.keyring)
         assert make(other, served.upstream) == first
+
+
+@pytest.mark.parametrize("tags", [True, False])
+def test_one_conditional_request_a_suite(archive: Archive, book: ViewBook, *, tags: bool) -> None:
+    with archive.serve(tags=tags) as served:
+        first = make(book, served.upstream)
+        assert served.unchanged == []
+        archive.publish("bookworm-security", [HELLO, FIXED], date=NEW_YEAR + 2 * 86400)
+        os.utime(archive.inrelease("bookworm-security"), (1, 1))
+        second = make(book, served.upstream)
+        assert second.id != first.id
+        assert len(served.unchanged) == 2
+        book.file_path(second.suites[0].inrelease).unlink()
+        assert make(book, served.upstream) == second
+        assert len(served.unchanged) == 4, "what is not at hand is fetched whole"
+    with archive.serve(tags=tags) as another:
+        make(book, another.upstream)
+        assert another.unchanged == [], "another server's marks say nothing"
+
+
+def test_dates_are_remembered_without_the_views(archive: Archive, book: ViewBook, tmp_path: Path) -> None:
+    with archive.serve() as served:
+        make(book, served.upstream)
+        for path in tmp_path.glob("views/*-*.json"):
+            path.unlink()
+        set_back(archive)
+        with pytest.raises(Receding, match="went back by 1 s"):
+            make(book, served.upstream)
+        (tmp_path / "views" / "suites.json").write_text('{"x": {}}')
+        with pytest.raises(InputError, match=r"suites\.json: is damaged"):
+            make(book, served.upstream)
+
+
+def test_views_of_older_programs_are_read_and_their_dates_count(
+    archive: Archive, book: ViewBook, tmp_path: Path
+) -> None:
+    with archive.serve() as served:
+        view = make(book, served.upstream)
+        (tmp_path / "views" / "suites.json").unlink()
+        path = tmp_path / "views" / f"{view.id}.json"
+        data = json.loads(path.read_text())
+        for suite in data["suites"]:
+            del suite["keyring"]
+        path.write_text(json.dumps(data))
+        assert book.load(view.id) == view
+        set_back(archive)
+        with pytest.raises(Receding):
+            make(book, served.upstream)
 
 
 def test_views_are_ordered_by_date_then_by_when_they_were_made(archive: Archive, book: ViewBook) -> None:
