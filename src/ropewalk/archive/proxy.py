@@ -5,26 +5,24 @@ the password names the build, so that each of several builds at once hears of it
 those that the view recorded; .debs come from the pool by sha256.
 """
 
-import base64
-import binascii
 import posixpath
-import shutil
-import socket
+import ssl
 import threading
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from email.utils import formatdate
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
-from typing import ClassVar, Self
+from typing import Self
 from urllib.parse import unquote, urlsplit
 
+from ropewalk.archive.authority import Authority
+from ropewalk.archive.doorway import listening
 from ropewalk.archive.fetch import download
 from ropewalk.archive.index import ArchivePackage, packages
 from ropewalk.archive.pool import Pool
+from ropewalk.archive.server import Answer, serving
 from ropewalk.archive.upstream import Upstream
 from ropewalk.archive.view import SuiteView, View, ViewBook
 from ropewalk.debian import suite_path
@@ -33,24 +31,6 @@ from ropewalk.events import Event, EventKind, Listener
 
 _SAME_HOST = {"security.debian.org": "deb.debian.org", "ftp.debian.org": "deb.debian.org"}
 """Other public names of what deb.debian.org serves."""
-_REASON_LIMIT = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the proxy answers.
-
-    Attributes:
-        status: The HTTP status.
-        reason: One line: what is wrong, for apt's messages; empty for a file.
-        path: The file to send; None where there is none.
-        date: When the content was made, in seconds since 1970; 0 where that is not known.
-    """
-
-    status: HTTPStatus
-    reason: str = ""
-    path: Path | None = None
-    date: int = 0
 
 
 class NotLocked(RopewalkError):
@@ -104,18 +84,6 @@ def _recorded(suite: SuiteView, path: str) -> str:
     return next((index.sha256 for index in suite.indexes if path in {index.path, index.by_hash}), "")
 
 
-def view_of_header(header: str | None) -> tuple[str, str]:
-    """Return view and build that a ``Proxy-Authorization`` header names (RFC 7617); empty where it names none."""
-    scheme, _, token = (header or "").partition(" ")
-    if scheme.lower() != "basic":
-        return "", ""
-    try:
-        user, _, password = base64.b64decode(token.strip(), validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
-        return "", ""
-    return user, password
-
-
 class ArchiveProxy:
     """Serves views to apt while its ``with`` lasts."""
 
@@ -138,17 +106,16 @@ class ArchiveProxy:
         self._used: dict[str, dict[str, ArchivePackage]] = {}
         self._limits: dict[str, Collection[str]] = {}
         self._client = upstream.client()
+        self._authority = Authority()
         self._stack = ExitStack()
         self._port = 0
 
     def __enter__(self) -> Self:
-        """Listen on a free port of 127.0.0.1."""
+        """Listen on a free port of 127.0.0.1; nobody removes anything from the pool until the end."""
         with ExitStack() as stack:
             stack.enter_context(self._client)
-            server = _Server(self)
-            stack.callback(server.end)
-            self._port = server.server_address[1]
-            threading.Thread(target=server.serve_forever, args=(0.05,), name="archive-proxy", daemon=True).start()
+            stack.enter_context(self._pool.in_use())
+            self._port = stack.enter_context(serving(listening(0), self))
             self._stack = stack.pop_all()
         return self
 
@@ -162,6 +129,24 @@ class ArchiveProxy:
     def port(self) -> int:
         """The port it listens on."""
         return self._port
+
+    @property
+    def certificate(self) -> str:
+        """The certificate in PEM that apt must trust (``Acquire::https::CAInfo``) to ask for https archives."""
+        return self._authority.certificate
+
+    @contextmanager
+    def inside(self, namespace: Path) -> Iterator[None]:
+        """Listen in a network namespace too, at the same address as here, during the ``with``.
+
+        Args:
+            namespace: The network namespace of a build (``/run/netns/X``); it needs no route and no device but loopback.
+
+        Raises:
+            HostError: It cannot be entered.
+        """
+        with serving(listening(self._port, namespace), self):
+            yield
 
     @property
     def errors(self) -> tuple[RopewalkError, ...]:
@@ -233,8 +218,7 @@ class ArchiveProxy:
         try:
             served = self._find(view_id)
         except RopewalkError as error:
-            reason = error.message if view_id else "name an archive view as the proxy's user"
-            return Answer(HTTPStatus.PROXY_AUTHENTICATION_REQUIRED, reason)
+            return self._unknown(view_id, error)
         try:
             return self._answer(served, url, build)
         except RopewalkError as error:
@@ -243,6 +227,34 @@ class ArchiveProxy:
             message = f"cannot be kept: {error.strerror}"
             where = str(error.filename or url)
             return self._failed(HostError(message, where=where, hint="look at the disk's space"), build)
+
+    def tunnel(self, view_id: str, host: str) -> Answer | ssl.SSLContext:
+        """Say how to be a host at the end of a tunnel.
+
+        Args:
+            view_id: The proxy user.
+            host: ``NAME:PORT``.
+
+        Returns:
+            What a server of that name needs, or why there is none.
+        """
+        try:
+            served = self._find(view_id)
+        except RopewalkError as error:
+            return self._unknown(view_id, error)
+        outside = self._outside(served, host.removesuffix(":443"))
+        return outside or self._authority.context(urlsplit(f"//{host}").hostname or "")
+
+    def _unknown(self, view_id: str, error: RopewalkError) -> Answer:
+        reason = error.message if view_id else "name an archive view as the proxy's user"
+        return Answer(HTTPStatus.PROXY_AUTHENTICATION_REQUIRED, reason)
+
+    def _outside(self, served: _Served, host: str) -> Answer | None:
+        """Refuse a host that is not in a view."""
+        host = _SAME_HOST.get(host, host)
+        if host in {urlsplit(suite.uri).netloc for suite in served.view.suites}:
+            return None
+        return Answer(HTTPStatus.FORBIDDEN, f"{host} is not in view {served.view.id}: add it to the view")
 
     def _failed(self, error: RopewalkError, build: str) -> Answer:
         with self._lock:
@@ -259,9 +271,10 @@ class ArchiveProxy:
 
     def _answer(self, served: _Served, url: str, build: str) -> Answer:
         parts = urlsplit(url)
+        outside = self._outside(served, parts.netloc)
+        if outside is not None:
+            return outside
         host = _SAME_HOST.get(parts.netloc, parts.netloc)
-        if host not in {urlsplit(suite.uri).netloc for suite in served.view.suites}:
-            return Answer(HTTPStatus.FORBIDDEN, f"{host} is not in view {served.view.id}: add it to the view")
         address = host + posixpath.normpath(unquote(parts.path))
         found = self._of_suite(served.view, address)
         if found is None and (deb := served.deb(self._views, address)) is not None:
@@ -296,118 +309,3 @@ class ArchiveProxy:
             download(self._client, self._upstream.url(deb.uri, deb.filename), path)
 
         return self._pool.open(deb.sha256, deb.size, fetch, deb.filename.rpartition("/")[2], self._listener)
-
-
-class _Server(ThreadingHTTPServer):
-    """The listening socket; it knows its connections, so that none outlives the proxy."""
-
-    def __init__(self, proxy: ArchiveProxy) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.proxy = proxy
-        self._open: set[socket.socket] = set()
-        self._guard = threading.Lock()
-
-    def process_request_thread(
-        self, request: socket.socket | tuple[bytes, socket.socket], client_address: object
-    ) -> None:
-        connection = request if isinstance(request, socket.socket) else request[1]
-        with self._guard:
-            self._open.add(connection)
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            with self._guard:
-                self._open.discard(connection)
-
-    def end(self) -> None:
-        """Stop listening and end open connections."""
-        self.shutdown()
-        with self._guard:
-            for connection in self._open:
-                with suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
-        self.server_close()
-
-
-class _Handler(BaseHTTPRequestHandler):
-    """One connection of apt: many requests, often sent before the answers are there."""
-
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = 1 << 16
-    server: _Server
-    _headers: ClassVar[Mapping[HTTPStatus, tuple[str, str]]] = {
-        HTTPStatus.PROXY_AUTHENTICATION_REQUIRED: ("Proxy-Authenticate", 'Basic realm="archive view"')
-    }
-
-    def version_string(self) -> str:
-        """Name the program, without versions."""
-        return "ropewalk"
-
-    def handle(self) -> None:
-        """Serve until the client leaves; that it leaves early is no error."""
-        with suppress(ConnectionError, TimeoutError):
-            super().handle()
-
-    def finish(self) -> None:
-        """Flush what is left, if someone still listens."""
-        with suppress(ConnectionError):
-            super().finish()
-
-    def log_message(self, *_arguments: object) -> None:
-        """Keep quiet: the listener hears of what matters."""
-
-    def do_GET(self) -> None:
-        """Send a file."""
-        self._send(self._ask(), body=True)
-
-    def do_HEAD(self) -> None:
-        """Send a file's headers."""
-        self._send(self._ask(), body=False)
-
-    def do_CONNECT(self) -> None:
-        """Refuse a tunnel: what goes through it cannot be kept to a view."""
-        host = self.path.partition(":")[0]
-        reason = (
-            f"{host} is asked for by https: write http in its sources list, and add it to the view if it is not there"
-        )
-        self.close_connection = True
-        self._send(Answer(HTTPStatus.FORBIDDEN, reason), body=True)
-
-    def _ask(self) -> Answer:
-        if not self.path.startswith("http://"):
-            return Answer(HTTPStatus.BAD_REQUEST, "this is a proxy: ask for an absolute http address")
-        view, build = view_of_header(self.headers.get("Proxy-Authorization"))
-        return self.server.proxy.answer(view, self.path, build)
-
-    def _send(self, answer: Answer, *, body: bool) -> None:
-        if answer.path is None:
-            self._send_text(answer, body=body)
-            return
-        changed = formatdate(answer.date, usegmt=True)
-        if answer.date and self.headers.get("If-Modified-Since") == changed:
-            self.send_response(HTTPStatus.NOT_MODIFIED)
-            self.send_header("Last-Modified", changed)
-            self.end_headers()
-            return
-        with answer.path.open("rb") as content:
-            self.send_response(HTTPStatus.OK)
-            self.send_header("Content-Type", "application/octet-stream")
-            self.send_header("Content-Length", str(answer.path.stat().st_size))
-            if answer.date:
-                self.send_header("Last-Modified", changed)
-            self.end_headers()
-            if body:
-                shutil.copyfileobj(content, self.wfile, 1 << 20)
-
-    def _send_text(self, answer: Answer, *, body: bool) -> None:
-        text = f"{answer.reason}\n".encode()
-        reason = answer.reason.encode("ascii", "replace").decode().splitlines()[0][:_REASON_LIMIT]
-        self.send_response(answer.status, reason)
-        for name, value in filter(None, [self._headers.get(answer.status)]):
-            self.send_header(name, value)
-        self.send_header("Content-Type", "text/plain; charset=utf-8")
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        if body:
-            self.wfile.write(text)

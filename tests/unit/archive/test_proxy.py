@@ -1,6 +1,7 @@
 import base64
 import hashlib
 import http.client
+import ssl
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ from ropewalk.archive import (
     WrongContent,
     suite_names,
 )
-from ropewalk.archive.proxy import view_of_header
+from ropewalk.archive.server import view_of_header
 from ropewalk.events import Event, EventKind, silent
 
 HELLO = Deb("hello", "2.10-3", fields=(("Depends", "libhello+1"),), files=(("usr/share/hello", "hello\n"),))
@@ -159,10 +160,62 @@ def test_headers_that_name_no_user(header: str | None) -> None:
 
 
 def test_a_tunnel_is_refused(world: World) -> None:
-    with world.connected() as connection:
-        connection.set_tunnel("apt.example.org", 443)
-        with pytest.raises(OSError, match=r"403 apt.example.org is asked for by https: write http"):
-            connection.connect()
+    for user, message in (
+        (world.everything.id, "403 apt.example.org is not in view"),
+        ("", "407 name an archive view"),
+    ):
+        with world.connected() as connection:
+            connection.set_tunnel("apt.example.org", 443, headers=authorization(user))
+            with pytest.raises(OSError, match=message):
+                connection.connect()
+
+
+@contextmanager
+def tunnel(world: World, host: str) -> Iterator[http.client.HTTPSConnection]:
+    trusting = ssl.create_default_context(cadata=world.proxy.certificate)
+    connection = http.client.HTTPSConnection("127.0.0.1", world.proxy.port, timeout=10, context=trusting)
+    connection.set_tunnel(host, 443, headers=authorization(world.everything.id))
+    yield connection
+    connection.close()
+
+
+def test_a_tunnel_to_an_archive_of_the_view_ends_here(world: World) -> None:
+    with tunnel(world, "deb.debian.org") as connection:
+        for path, status in (
+            (f"/debian/{HELLO.filename}", 200),
+            ("/debian/none", 404),
+            (f"/debian/{HELLO.filename}", 200),
+        ):
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            content = answer.read()
+            assert answer.status == status
+        assert content == deb_bytes(world, HELLO)
+        connection.request("CONNECT", "deb.debian.org:443")
+        assert connection.getresponse().status == 400
+    assert [deb.package for deb in world.proxy.take_used("")] == ["hello"]
+    assert world.proxy.take_used("") == ()
+
+
+def test_a_client_that_does_not_trust_the_proxy_leaves(world: World, capfd: pytest.CaptureFixture[str]) -> None:
+    connection = http.client.HTTPSConnection("127.0.0.1", world.proxy.port, timeout=10)
+    connection.set_tunnel("deb.debian.org", 443, headers=authorization(world.everything.id))
+    with pytest.raises(ssl.SSLCertVerificationError):
+        connection.connect()
+    connection.close()
+    assert world.ask(HELLO_URL)[0] == 200
+    assert capfd.readouterr() == ("", "")
+
+
+def test_open_tunnels_end_with_the_proxy(world: World) -> None:
+    with ArchiveProxy(world.book, world.pool, world.served.upstream, silent) as proxy:
+        trusting = ssl.create_default_context(cadata=proxy.certificate)
+        connection = http.client.HTTPSConnection("127.0.0.1", proxy.port, timeout=10, context=trusting)
+        connection.set_tunnel("deb.debian.org", 443, headers=authorization(world.everything.id))
+        connection.connect()
+        inner = connection.sock
+    assert inner.recv(1) == b""
+    connection.close()
 
 
 def test_only_absolute_addresses(world: World) -> None:
@@ -251,7 +304,7 @@ def test_a_deb_that_the_mirror_lost_is_502(world: World) -> None:
 
 
 def test_a_disk_that_does_not_take_it_is_502(world: World) -> None:
-    (world.archive.root.parent / "pool").write_text("not a directory")
+    (world.archive.root.parent / "pool" / "partial").write_text("not a directory")
     status, reason, _ = world.ask(HELLO_URL)
     assert status == 502
     assert reason.startswith("cannot be kept: ")
@@ -275,20 +328,22 @@ def test_open_connections_end_with_the_proxy(world: World) -> None:
     connection.close()
 
 
-def apt(world: World, root: Path, *arguments: str) -> str:
+def apt(world: World, root: Path, *arguments: str, scheme: str = "http") -> str:
     """Run the host's apt-get in a root of its own, through the proxy."""
     for directory in ("etc/apt/apt.conf.d", "etc/apt/preferences.d", "var/lib/apt/lists/partial", "var/lib/dpkg", "var/cache/apt/archives/partial"):  # fmt: skip
         (root / directory).mkdir(parents=True, exist_ok=True)
     (root / "var/lib/dpkg/status").touch()
     signed = f"[signed-by={world.archive.keyring}]"
     (root / "etc/apt/sources.list").write_text(
-        f"deb {signed} http://deb.debian.org/debian bookworm main\n"
-        f"deb {signed} http://deb.debian.org/debian-security bookworm-security main\n"
+        f"deb {signed} {scheme}://deb.debian.org/debian bookworm main\n"
+        f"deb {signed} {scheme}://deb.debian.org/debian-security bookworm-security main\n"
     )
+    (root / "ca.pem").write_text(world.proxy.certificate)
     config = root / "etc/apt/apt.conf.d/zz"
     config.write_text(
         f'Dir "{root}";\nDir::State::status "{root}/var/lib/dpkg/status";\nDir::Bin::methods "/usr/lib/apt/methods";\n'
         f'Acquire::http::Proxy "{world.proxy.url(world.everything.id)}";\nAcquire::Retries "0";\n'
+        f'Acquire::https::CAInfo "{root}/ca.pem";\n'
         'APT::Architecture "amd64";\nAPT::Architectures { "amd64"; };\nAPT::Sandbox::User "";\n'
     )
     environment = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "APT_CONFIG": str(config), "LANG": "C.UTF-8"}
@@ -298,12 +353,13 @@ def apt(world: World, root: Path, *arguments: str) -> str:
     return f"{done.stdout}{done.stderr}"
 
 
-def test_apt_reads_a_view(world: World, tmp_path: Path) -> None:
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_apt_reads_a_view(world: World, tmp_path: Path, scheme: str) -> None:
     root = tmp_path / "root"
-    shown = apt(world, root, "update")
+    shown = apt(world, root, "update", scheme=scheme)
     assert "W:" not in shown
     assert "E:" not in shown
-    shown = apt(world, root, "--download-only", "--no-install-recommends", "install", "hello")
+    shown = apt(world, root, "--download-only", "--no-install-recommends", "install", "hello", scheme=scheme)
     assert "E:" not in shown
     names = sorted(path.name for path in (root / "var/cache/apt/archives").glob("*.deb"))
     assert names == ["hello_2.10-3+deb12u1_all.deb", "libhello+1_1%3a2.10-3~1+b1_all.deb"]
