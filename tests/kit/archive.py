@@ -1,5 +1,6 @@
 """A tiny archive: real .debs, signed release files, and a server of it on loopback."""
 
+import base64
 import gzip
 import hashlib
 import lzma
@@ -99,6 +100,12 @@ class Key:
         """Return a text with its signature, as an InRelease file has it."""
         mode = pysequoia.SignatureMode.CLEAR
         return bytes(pysequoia.sign(self._secret.signer(), text.encode(), mode=mode))
+
+
+def armoured(*keys: Key) -> str:
+    """Return keys as text, a block each, as many archives publish them."""
+    block = "-----BEGIN PGP PUBLIC KEY BLOCK-----\nComment: a key\n\n{}\n-----END PGP PUBLIC KEY BLOCK-----\n"
+    return "".join(block.format(base64.encodebytes(key.public).decode().strip()) for key in keys)
 
 
 @dataclass(frozen=True, slots=True)

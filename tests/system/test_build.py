@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from kit.archive import Archive, Deb, armoured, certificate
 from kit.recipes import load, production
-from ropewalk.archive import Pockets, View, ViewBook, from_apt, suite_names
+from ropewalk.archive import ArchiveProxy, Pockets, Pool, View, ViewBook, from_apt, suite_names
 from ropewalk.build import BuildFailed, TestFailed, Workshop, build_recipe, make_image, open_workshop, pin_parents
 from ropewalk.errors import HostError
-from ropewalk.events import Event, EventKind
+from ropewalk.events import Event, EventKind, silent
 from ropewalk.oci import Entry, EntryType, Image
 from ropewalk.recipe import BuildRecord, Recipe
 from ropewalk.settings import Settings
@@ -194,6 +195,27 @@ def test_packages_come_from_the_view_and_no_setting_of_ours_stays(bench: Bench) 
     paths = {path for path, _ in bench.own(image)}
     assert {"usr/bin/hello", "var/lib/dpkg/status"} <= paths
     assert [path for path in paths if path.startswith(("etc/", "run", "var/log", "var/cache/apt"))] == []
+
+
+def test_an_https_archive_beside_debians_stays_https_in_the_image(bench: Bench, tmp_path: Path) -> None:
+    archive, pem = Archive(tmp_path / "archive"), certificate(tmp_path)
+    archive.publish("x", [Deb("a-tool", "1.0", files=(("usr/bin/a-tool", "#!/bin/sh\n"),))], place="apt")
+    with archive.serve(pem) as served:
+        upstream, pool = replace(from_apt(), certificates=pem), Pool(bench.shop.settings.pool)
+        beside = archive.repository(served.url, "apt", "x")
+        view = bench.shop.views.make(["bookworm"], ["main"], "amd64", upstream, silent, archives=[beside])
+        source = f"deb [signed-by=/etc/apt/key.asc] {served.url}/apt x main"
+        with ArchiveProxy(bench.shop.views, pool, upstream, bench.events.append) as proxy:
+            other = replace(bench, shop=replace(bench.shop, proxy=proxy), view=view)
+            image = other.make(
+                f"{FROM}COPY key.asc /etc/apt/\nRUN echo '{source}' > /etc/apt/sources.list.d/x.list\n"
+                "RUN apt-get update && apt-get install -y a-tool && rm -r /var/lib/apt/lists/*\n",
+                key_asc=armoured(archive.key),
+            )
+            assert proxy.errors == ()
+    assert ("usr/bin/a-tool", EntryType.FILE) in bench.own(image)
+    found = bench.shop.store.read_files(image.layers, ("etc/apt/sources.list.d/x.list",))
+    assert found["etc/apt/sources.list.d/x.list"].decode() == f"{source}\n"
 
 
 def test_a_build_has_the_same_host_name_everywhere(bench: Bench) -> None:

@@ -35,6 +35,7 @@ from ropewalk.recipe.recipe import ContextFile
 _BUILT = "localhost/ropewalk/built"
 """The repository of what is being built, in buildah's storage only; the tag is the build's own."""
 _CACHE = "etc/ld.so.cache"
+_AUTHORITY = "archives.pem"
 _FINISH = """\
 #!/bin/sh
 # The end of every build: what depends on the order of installation is written once more.
@@ -318,7 +319,9 @@ def _lend(shop: Workshop, order: Order, place: Path, sources: Mapping[str, str])
         hostpip.write(shop.pip, lent)
     mounts = [(lent, MOUNT)]
     if any("etc/apt/apt.conf.d" in shop.store.tree(image) for image in order.parents.values()):
-        (place / "apt.conf").write_text(apt_settings(shop.proxy.url(order.view.id, order.build)), encoding="utf-8")
+        (lent / _AUTHORITY).write_text(shop.proxy.certificate, encoding="utf-8")
+        settings = apt_settings(shop.proxy.url(order.view.id, order.build), f"/{MOUNT}/{_AUTHORITY}")
+        (place / "apt.conf").write_text(settings, encoding="utf-8")
         mounts.append((place / "apt.conf", APT_CONF))
     return mounts
 
@@ -329,17 +332,20 @@ def _sources(shop: Workshop, order: Order) -> dict[str, str]:
     return {name: files[SOURCES].decode() for name, files in read if SOURCES in files}
 
 
-def apt_settings(proxy: str) -> str:
-    """Return the apt settings of a build: the view's proxy, no doubt about an old view's dates, and its lists at hand.
+def apt_settings(proxy: str, certificate: str) -> str:
+    """Return the apt settings of a build: the view's proxy, also for https, no doubt about old dates, and lists at hand.
 
     Lists appear when ``apt-get update`` is run, as everywhere; what apt makes of them is kept until something is installed.
 
     Args:
         proxy: The proxy's URL for the view.
+        certificate: Where apt finds the proxy's certificate.
     """
     lists = f"ln -sf /{MOUNT}/lists/* /var/lib/apt/lists/ 2>/dev/null || true"
     return (
         f'Acquire::http::Proxy "{proxy}";\n'
+        f'Acquire::https::Proxy "{proxy}";\n'
+        f'Acquire::https::CAInfo "{certificate}";\n'
         'Acquire::Check-Valid-Until "false";\n'
         'Acquire::GzipIndexes "false";\n'
         'Dir::Cache::pkgcache "pkgcache.bin";\n'

@@ -1,12 +1,11 @@
 """Archives beside Debian's: http and https, flat ones, each signed by its own keys."""
 
-import base64
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from kit.archive import NEW_YEAR, Archive, Deb, Key, Served, certificate
+from kit.archive import NEW_YEAR, Archive, Deb, Key, Served, armoured, certificate
 from ropewalk.archive import BadSignature, Receding, Upstream, View, ViewBook, WrongSuite
 from ropewalk.debian import Repository, suite_path
 from ropewalk.errors import InputError
@@ -92,13 +91,13 @@ def test_packages_for_all_architectures_in_an_index_of_their_own(book: ViewBook,
     assert [one.package for one in book.packages(view)] == ["tool", "hello"]
 
 
-@pytest.mark.parametrize("armoured", [False, True])
+@pytest.mark.parametrize("text", [False, True])
 def test_a_key_that_is_not_its_own_is_refused(
-    debian: Archive, other: Archive, book: ViewBook, tmp_path: Path, *, armoured: bool
+    debian: Archive, other: Archive, book: ViewBook, tmp_path: Path, *, text: bool
 ) -> None:
     good, wrong = tmp_path / "good", tmp_path / "wrong"
-    good.write_bytes(armour(Key().public, other.key.public) if armoured else other.key.public)
-    wrong.write_bytes(armour(debian.key.public) if armoured else debian.key.public)
+    good.write_bytes(armoured(Key(), other.key).encode() if text else other.key.public)
+    wrong.write_bytes(armoured(debian.key).encode() if text else debian.key.public)
     with debian.serve() as first, other.serve() as second:
         archive = other.repository(second.url, "apt", "bookworm")
         make(book, first.upstream, replace(archive, keyring=good))
@@ -108,11 +107,6 @@ def test_a_key_that_is_not_its_own_is_refused(
         other.publish("bookworm", [TOOL], place="apt", key=debian.key, date=NEW_YEAR + 1)
         with pytest.raises(BadSignature):
             make(book, first.upstream, archive)
-
-
-def armour(*keys: bytes) -> bytes:
-    block = "-----BEGIN PGP PUBLIC KEY BLOCK-----\nComment: a key\n\n{}\n=AAAA\n-----END PGP PUBLIC KEY BLOCK-----\n"
-    return "".join(block.format(base64.encodebytes(key).decode().strip()) for key in keys).encode()
 
 
 @pytest.mark.parametrize("content", [b"", b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nx\n-----END PGP"])
