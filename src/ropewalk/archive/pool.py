@@ -108,8 +108,13 @@ def _locked(path: Path) -> Iterator[Path]:
     while True:
         with path.open("ab") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
-            if _inode(path) == os.fstat(handle.fileno()).st_ino:
-                yield path
+            mine = os.fstat(handle.fileno()).st_ino
+            if _inode(path) == mine:
+                try:
+                    yield path
+                finally:
+                    if _inode(path) == mine and not path.stat().st_size:
+                        path.unlink()
                 return
 
 
