@@ -20,6 +20,7 @@ from ropewalk.recipe.head import older_versions
 from ropewalk.recipe.lock import Lock, LockedDeb
 from ropewalk.recipe.recipe import Parent, ParentRole, Recipe
 from ropewalk.recipe.record import BuildRecord, How, LayerKind, OwnedLayer, ParentPin
+from ropewalk.recipe.revision import standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +226,7 @@ def build_recipe(
         made=int(shop.clock()),
         tested=recipe.test is not None,
         reasons=reasons,
+        commit=standing(recipe),
         older=older_versions(recipe.directory, recipe.version),
         lock=took,
     )
@@ -240,11 +242,13 @@ def _confirmed(
 
     Another test or another build parent can give the very same image; it is tested as the recipe says now.
     """
-    if (same.recipe_digest, same.parents) == (recipe.digest, parents) and same.lock is not None:
+    commit = standing(recipe)
+    known = (same.recipe_digest, same.parents) == (recipe.digest, parents) and same.lock is not None
+    if known and same.commit == commit:
         return same
-    took = _with_test(made.lock, check(shop, recipe, made, same.reference))
+    took = same.lock if known else _with_test(made.lock, check(shop, recipe, made, same.reference))
     tested = recipe.test is not None
-    record = replace(same, recipe_digest=recipe.digest, parents=parents, tested=tested, lock=took)
+    record = replace(same, recipe_digest=recipe.digest, parents=parents, tested=tested, lock=took, commit=commit)
     shop.book.save(record)
     return record
 

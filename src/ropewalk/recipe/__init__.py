@@ -27,6 +27,7 @@ from ropewalk.recipe.recipe import (
 from ropewalk.recipe.record import (
     Attested,
     BuildRecord,
+    Commit,
     How,
     LayerKind,
     OwnedLayer,
@@ -45,6 +46,7 @@ __all__ = [
     "Attested",
     "BaseSpec",
     "BuildRecord",
+    "Commit",
     "ContextFile",
     "Dockerfile",
     "Edit",

@@ -68,6 +68,25 @@ class ParentPin:
 
 
 @dataclass(frozen=True, slots=True)
+class Commit:
+    """Where a recipe stood in git when its image was made.
+
+    Attributes:
+        id: The commit that was checked out.
+        dirty: What was read of the repository held changes that were not committed.
+        remote: Where the repository was cloned from, without user and password; empty where it says none.
+        config: The config file, relative to the repository; empty where there was none, or it is elsewhere.
+        directories: The directories whose recipes were read, relative to the repository; ``.`` is all of it.
+    """
+
+    id: str
+    dirty: bool
+    remote: str
+    config: str
+    directories: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class BuildRecord:
     """The recorded inputs and the outcome of making one image.
 
@@ -90,6 +109,7 @@ class BuildRecord:
         tested: A test ran and succeeded; false where the recipe has none.
         rebased_from: For a rebase: the digest of the image whose own layers were taken.
         reasons: Why it was made, in the words of the plan or the refresh; empty where nothing said it.
+        commit: Where its recipe stood in git; None where it was in no repository.
         older: The versions below its own in its changelog; known here alone, no part of what is attested.
         lock: What its build took from the archive; None where nothing recorded it (adopted, or made by an older program).
     """
@@ -112,6 +132,7 @@ class BuildRecord:
     tested: bool
     rebased_from: str = ""
     reasons: tuple[str, ...] = ()
+    commit: Commit | None = None
     older: tuple[str, ...] = ()
     lock: Lock | None = None
 
@@ -204,10 +225,15 @@ def from_json(data: dict[str, Any]) -> BuildRecord:
             "parents": parents,
             "layers": layers,
             "reasons": tuple(data.get("reasons", ())),
+            "commit": _commit(data.get("commit")),
             "older": tuple(data.get("older", ())),
             "lock": lock_from_json(data["lock"]) if data.get("lock") else None,
         }
     )
+
+
+def _commit(data: dict[str, Any] | None) -> Commit | None:
+    return None if data is None else Commit(**{**data, "directories": tuple(data["directories"])})
 
 
 class RecordBook:

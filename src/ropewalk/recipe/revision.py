@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ropewalk.errors import InputError
-from ropewalk.process import Command, CommandFailed, run
+from ropewalk.process import Command, CommandFailed, ProgramMissing, run
+from ropewalk.recipe.recipe import Recipe
+from ropewalk.recipe.record import Commit
 
 _LINK, _SUBMODULE = "120000", "160000"
 _MOST = 1 << 30
@@ -62,9 +64,25 @@ def write_out(repository: Path, revision: str, into: Path) -> str:
         InputError: There is no such commit, or it holds paths that may not be.
     """
     commit = _commit(repository, revision)
+    write_commit(repository, commit, into)
+    return commit
+
+
+def write_commit(repository: Path, commit: str, into: Path) -> None:
+    """Write the files of this very commit.
+
+    Args:
+        repository: The git repository's work tree.
+        commit: Its id.
+        into: An empty directory.
+
+    Raises:
+        InputError: There is no such commit, or it holds paths that may not be.
+    """
+    _resolve(repository, commit)
     blobs = [blob for blob in _list(repository, commit) if blob.mode != _SUBMODULE]
     if sum(blob.size for blob in blobs) > _MOST:
-        raise InputError("has more than 1 GiB of files", where=revision, hint="leave --since out")
+        raise InputError("has more than 1 GiB of files", where=commit, hint="keep large files out of git")
     links = []
     for blob, data in _contents(repository, blobs):
         target = into / blob.path
@@ -76,20 +94,77 @@ def write_out(repository: Path, revision: str, into: Path) -> str:
             target.chmod(0o755 if blob.mode == "100755" else 0o644)
     for target, text in links:  # last, so that no file is written through one
         target.symlink_to(text)
-    return commit
+
+
+def holds(repository: Path, commit: str) -> bool:
+    """Say whether a git repository has a commit.
+
+    Args:
+        repository: Its work tree.
+        commit: The commit's id.
+    """
+    try:
+        return _resolve(repository, commit) == commit
+    except InputError:
+        return False
+
+
+def standing(recipe: Recipe) -> Commit | None:
+    """Say where a recipe stands in git.
+
+    Args:
+        recipe: A recipe; the directories and the config that it was read with count as read.
+
+    Returns:
+        The commit that is checked out, and whether what was read differs from it; None where git knows nothing of it.
+    """
+    try:
+        repository = repository_of(recipe.directory)
+        commit = _git(repository, "rev-parse", "--verify", "--quiet", "HEAD^{commit}").decode().strip()
+        config = _within(repository, recipe.config)
+        directories = tuple(filter(None, (_within(repository, root) for root in recipe.roots)))
+        read = [*directories, *([config] if config else [])]
+        changes = _git(repository, "status", "--porcelain", "-z", "--untracked-files=normal", "--", *read)
+        remote = _git(repository, "config", "--default", "", "--get", "remote.origin.url").decode().strip()
+    except (InputError, CommandFailed, ProgramMissing):
+        return None
+    return Commit(commit, bool(changes), anonymous(remote), config, directories)
+
+
+def _within(repository: Path, path: Path | None) -> str:
+    """Return a path relative to the repository; empty where it lies elsewhere."""
+    real = None if path is None else path.resolve()
+    return str(real.relative_to(repository)) if real is not None and real.is_relative_to(repository) else ""
+
+
+def anonymous(remote: str) -> str:
+    """Return a repository's address without user and password; an address without scheme (ssh's) has no password.
+
+    Args:
+        remote: As git's configuration holds it.
+    """
+    scheme, separator, rest = remote.partition("://")
+    if not separator:
+        return remote
+    host, slash, path = rest.partition("/")
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
 
 
 def _commit(repository: Path, revision: str) -> str:
+    commit = _resolve(repository, revision)
+    try:
+        return _git(repository, "merge-base", commit, "HEAD").decode().strip() or commit
+    except CommandFailed:
+        return commit
+
+
+def _resolve(repository: Path, revision: str) -> str:
     try:
         found = _git(repository, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     except CommandFailed as error:
         hint = "fetch it: git fetch --unshallow, or let CI clone with the whole history"
         raise InputError("there is no such commit here", where=revision, hint=hint) from error
-    commit = found.decode().strip()
-    try:
-        return _git(repository, "merge-base", commit, "HEAD").decode().strip() or commit
-    except CommandFailed:
-        return commit
+    return found.decode().strip()
 
 
 def _list(repository: Path, commit: str) -> Iterator[_Blob]:

@@ -5,7 +5,7 @@ An image that was made here carries SLSA provenance (v1); one that was adopted c
 
 The build type ``urn:ropewalk:build:v1``: ``externalParameters`` say what was asked for (line, generation, recipe digest,
 SOURCE_DATE_EPOCH), ``resolvedDependencies`` what it was made from (parents by digest, the archive view, the .debs that its
-own build was given),
+own build was given, the recipe's git commit),
 ``internalParameters.record`` is the whole build record, from which another state directory knows the image again.
 """
 
@@ -24,7 +24,7 @@ from ropewalk.errors import TrustError
 from ropewalk.oci.imagejson import canonical
 from ropewalk.recipe import record as records
 from ropewalk.recipe.lock import LockedDeb
-from ropewalk.recipe.record import BuildRecord, How
+from ropewalk.recipe.record import BuildRecord, Commit, How
 from ropewalk.trust.keys import PublicKeys, SigningKeys
 from ropewalk.trust.sign import Artifact, sign_ecdsa, verify_ecdsa
 
@@ -53,13 +53,21 @@ def _dependencies(record: BuildRecord) -> list[dict[str, Any]]:
         for pin in record.parents
     ]
     view = {"uri": f"urn:ropewalk:view:{record.view}", "name": record.view}
-    return [*parents, view, *map(_deb, record.lock.debs if record.lock else ())]
+    recipe = [] if record.commit is None else [_recipe(record.commit)]
+    return [*parents, view, *map(_deb, record.lock.debs if record.lock else ()), *recipe]
 
 
 def _deb(deb: LockedDeb) -> dict[str, Any]:
     """Name a .deb by its package URL (purl-spec, type deb: the namespace is the distribution that uses it)."""
     uri = f"pkg:deb/debian/{quote(deb.name, safe='')}@{quote(deb.version, safe=':')}?arch={deb.architecture}"
     return {"uri": uri, "digest": {"sha256": deb.sha256}}
+
+
+def _recipe(commit: Commit) -> dict[str, Any]:
+    """Return the recipe's place in git (SLSA v1: a ResourceDescriptor with ``gitCommit``)."""
+    said = {"config": commit.config, "directories": list(commit.directories), "uncommittedChanges": commit.dirty}
+    uri = {"uri": f"git+{commit.remote}"} if commit.remote else {}
+    return {**uri, "name": "recipe", "digest": {"gitCommit": commit.id}, "annotations": said}
 
 
 def _rfc3339(seconds: int) -> str:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from kit.signing import NAME, build_record
 from ropewalk.recipe.lock import Lock, LockedDeb
 from ropewalk.recipe.recipe import Generation, ParentRole
-from ropewalk.recipe.record import How, ParentPin, from_json, to_json
+from ropewalk.recipe.record import Commit, How, ParentPin, from_json, to_json
 from ropewalk.trust import (
     BadAttestation,
     SigningKeys,
@@ -56,6 +56,25 @@ def test_provenance_names_each_deb(production: SigningKeys) -> None:
     ]
     assert record_from(open_envelope(envelope(production, statement), (production.public,))) == record
     statement["predicate"]["buildDefinition"]["resolvedDependencies"].pop()
+    with pytest.raises(BadAttestation, match="contradicts its own build record"):
+        record_from(statement)
+
+
+def test_provenance_names_the_commit_of_the_recipe(production: SigningKeys) -> None:
+    commit = Commit("a" * 40, True, "https://git.example.org/images", "config.yaml", ("bases", "images"))
+    record = replace(build_record(), commit=commit)
+    assert provenance(record)["predicate"]["buildDefinition"]["resolvedDependencies"][-1] == {
+        "uri": "git+https://git.example.org/images",
+        "name": "recipe",
+        "digest": {"gitCommit": "a" * 40},
+        "annotations": {"config": "config.yaml", "directories": ["bases", "images"], "uncommittedChanges": True},
+    }
+    assert record_from(open_envelope(envelope(production, provenance(record)), (production.public,))) == record
+
+
+def test_a_commit_that_the_record_does_not_have_is_refused() -> None:
+    statement = provenance(replace(build_record(), commit=Commit("a" * 40, False, "", "config.yaml", (".",))))
+    statement["predicate"]["buildDefinition"]["resolvedDependencies"][-1]["digest"]["gitCommit"] = "b" * 40
     with pytest.raises(BadAttestation, match="contradicts its own build record"):
         record_from(statement)
 
