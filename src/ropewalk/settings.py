@@ -60,8 +60,8 @@ class Settings:
 
     @property
     def logs(self) -> Path:
-        """One log file per image build; they outlive a preview."""
-        return self.state / "logs" if self.shared is None else self.shared / "logs" / "preview"
+        """One log file per image build; they outlive a state directory that is made for one run."""
+        return self.state / "logs" if self.shared is None else self.shared / "logs" / self.state.name
 
     @property
     def scratch(self) -> Path:

@@ -4,6 +4,7 @@ from ropewalk.build.containers import ld_cache, load_image, unload
 from ropewalk.build.crew import Outcome, ParentFailed, in_order, ready, run_plan
 from ropewalk.build.executor import Made, build_recipe, check, make_image, pin_parents
 from ropewalk.build.failure import BuildFailed, DiskFull, current_step, full_disk, last_lines
+from ropewalk.build.fresh import move_out, open_fresh, refuse_full
 from ropewalk.build.host import Check, checks, jobs, memory
 from ropewalk.build.imagetest import TestFailed, TestOutcome, run_test
 from ropewalk.build.isolation import Isolation, isolation
@@ -37,12 +38,15 @@ __all__ = [
     "load_image",
     "make_image",
     "memory",
+    "move_out",
     "normalise",
+    "open_fresh",
     "open_preview",
     "open_workshop",
     "pin_parents",
     "prune",
     "ready",
+    "refuse_full",
     "run_plan",
     "run_test",
     "unload",

@@ -4,7 +4,6 @@ Views and pool are shared: both hold only what the archive signed. Store and rec
 """
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from ropewalk import atomic
 from ropewalk.archive import Upstream
-from ropewalk.build import storage
+from ropewalk.build.fresh import fresh_state
 from ropewalk.build.workshop import Workshop, open_workshop
 from ropewalk.errors import HostError
 from ropewalk.events import Listener
@@ -53,19 +52,12 @@ def open_preview(
 
 @contextmanager
 def _scratch(settings: Settings) -> Iterator[Settings]:
-    """Make the scratch state; what a killed preview left is removed first."""
-    apart = Settings(settings.state / _NAME, shared=settings.state)
-    _remove(apart)
-    try:
-        apart.state.mkdir(parents=True)
+    """Make the scratch state."""
+    with fresh_state(settings, _NAME) as apart:
         for source, target in ((settings.store, apart.store), (settings.records, apart.records)):
             if source.is_dir():
                 _link(source, target)
-        with suppress(FileNotFoundError):
-            shutil.copyfile(settings.state / "isolation.json", apart.state / "isolation.json")
         yield apart
-    finally:
-        _remove(apart)
 
 
 def _link(source: Path, target: Path) -> None:
@@ -77,10 +69,3 @@ def _link(source: Path, target: Path) -> None:
             with suppress(FileNotFoundError):  # it was on its way, and has another name by now
                 if not name.startswith("."):
                     os.link(Path(root) / name, place / name)
-
-
-def _remove(apart: Settings) -> None:
-    if apart.state.exists():
-        storage.clean(apart)
-        shutil.rmtree(apart.state, ignore_errors=True)
-    shutil.rmtree(storage.run_root(apart), ignore_errors=True)

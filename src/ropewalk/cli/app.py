@@ -63,6 +63,7 @@ _COMMANDS = {
     "update": _MAKE,
     "refresh": _MAKE,
     "prove": _MAKE,
+    "reproduce": _MAKE,
     "tree": _MAKE,
     "prune": _MAKE,
     "images": _LOOK,

@@ -5,7 +5,7 @@ import os
 import platform
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -182,6 +182,17 @@ class Session:
         if not path.exists():
             return ()
         return base_specs([path.absolute().parent, *(remembered.directories if remembered else ())], self.config())
+
+    def repositories(self) -> tuple[Path, ...]:
+        """Return the git repositories that hold the tree's config and the directories of the last build."""
+        from ropewalk.recipe.revision import repository_of
+
+        remembered = _remembered(self.settings)
+        found: dict[Path, None] = {}
+        for path in (self._config_path().absolute(), *(remembered.directories if remembered else ())):
+            with suppress(InputError):
+                found.setdefault(repository_of(path))
+        return tuple(found)
 
     def archives(self) -> "tuple[Repository, ...]":
         """Return the archives beside Debian's that the tree's config names; none without a config."""
