@@ -9,7 +9,7 @@ rebuilt in full on its parents, and what containers see is compared (`prove` doe
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ropewalk.archive import View
+from ropewalk.archive import Pool, View
 from ropewalk.build import Made, Workshop, full_disk, in_order, make_image
 from ropewalk.errors import InputError, RopewalkError, TrustError
 from ropewalk.events import step
@@ -17,6 +17,7 @@ from ropewalk.oci import RegistryClient, Store, parse
 from ropewalk.oci.blobs import file_digest
 from ropewalk.oci.model import Image, Layer
 from ropewalk.publish import fetch_image
+from ropewalk.recipe.lock import Lock
 from ropewalk.recipe.recipe import Recipe
 from ropewalk.recipe.record import BuildRecord, How, ParentPin
 from ropewalk.refresh.difference import Difference, Side, compare, read_both
@@ -167,9 +168,18 @@ def _reproduce(shop: Workshop, claim: Claim, sources: Sources) -> Reproduction:
         for pin in record.parents:
             with shop.names.loading():
                 bring(*sources.image(pin, record.reference), shop.store)
-        made = make_image(shop, claim.recipe, record.parents, claim.view, record.epoch)
+        lock = _lock(shop, record)
+        made = make_image(shop, claim.recipe, record.parents, claim.view, record.epoch, lock=lock)
         _keep(shop, record, made)
         return replace(_compared(shop, claim, made), source=claim.source)
+
+
+def _lock(shop: Workshop, record: BuildRecord) -> Lock | None:
+    """Return the lock that the rebuild is kept to; None where it may take from the view what the pool lacks."""
+    if record.lock is None or record.how is How.REBASED:
+        return None  # a rebased image's is the lock of the build that made its own layer, on another parent
+    pool = Pool(shop.settings.pool)
+    return record.lock if all(pool.path(deb.sha256).is_file() for deb in record.lock.debs) else None
 
 
 def check_layers(claim: Claim) -> None:
