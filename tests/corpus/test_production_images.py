@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import pytest
 
 from kit.dockerpkg import PeerTree, ask
 from kit.missing import Debian, missing
+from kit.standins import STAND_INS
 from ropewalk.archive import ViewBook
 from ropewalk.debian import sort_key, versions
 from ropewalk.plan import ancestors, edges, order
@@ -54,6 +55,13 @@ ALSO = ("echoserver", "golang1.15", "golang1.24", "wmf-debci-bookworm", "wmf-deb
 """Debian alone feeds these too, though nobody promised them."""
 ONE_AFTER_THE_OTHER = 278.0
 """Seconds for the twenty by buildah alone, one after the other, all packages at hand, on a machine with two cores."""
+
+BROKEN = {
+    "images/mcrouter": {"healthz": "#!/bin/sh\nexit 1\n"},
+    "images/envoy": {"envoy": "#!/bin/sh\nexit 1\n"},
+    "images/benthos": {"benthos": "#!/bin/sh\nexec true\n"},
+}
+"""Recipe -> what makes its stand-in fail the tree's test."""
 
 CONFIGS = (
     ("config.yaml", "images"),
@@ -162,15 +170,15 @@ class Works:
     tree: Path
     view: str
 
-    def run(self, *arguments: str, user: Path) -> Any:
+    def run(self, *arguments: str, user: Path, config: Path | None = None) -> Any:
         """Run the command on ``config.yaml``; return what its JSON says.
 
         Args:
             arguments: The command.
             user: ``XDG_CONFIG_HOME``, where docker-pkg's own file of the user would be.
+            config: Another tree's; the public tree's where it is None.
         """
-        config = ("-c", str(self.tree / "config.yaml"))
-        argv = [str(PROGRAM), *config, *arguments, "--format", "json"]
+        argv = [str(PROGRAM), "-c", str(config or self.tree / "config.yaml"), *arguments, "--format", "json"]
         variables = {**os.environ, "ROPEWALK_STATE": str(self.state), "XDG_CONFIG_HOME": str(user)}
         done = subprocess.run(argv, check=False, stdout=subprocess.PIPE, env=variables)
         return json.loads(done.stdout)
@@ -249,3 +257,38 @@ def test_of_each_other_recipe_it_is_known_what_is_missing(
     others = {name: inputs for name, inputs in found.items() if name not in FROM_DEBIAN_ALONE}
     rows = (f"{name:36}{', '.join(inputs) or 'nothing: it is built too'}" for name, inputs in others.items())
     told(capsys, f"{len(others)} recipes and the inputs of theirs that are missing here:", *rows)
+
+
+def test_the_trees_own_tests_pass_on_what_is_built_here(
+    works: Works, tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert {str(path.parent.relative_to(tree)) for path in tree.rglob("test.sh")} == {s.directory for s in STAND_INS}
+    for one in STAND_INS:
+        one.write(tree, tmp_path)
+    for same in ("config.yaml", "images/httpd"):
+        (shutil.copytree if (tree / same).is_dir() else shutil.copy)(tree / same, tmp_path / same)
+    options = ("--offline", "--keep-going", "--jobs", "2", "--view", works.view, "--force", "*")
+    made = works.run(
+        "build", *options, str(BASES), str(tmp_path / "images"), user=tmp_path, config=tmp_path / "config.yaml"
+    )
+    outcomes = {image["name"]: image for image in made["images"]}
+    assert failures(outcomes) == {}
+    assert {name for name, image in outcomes.items() if image["tested"]} == set(outcomes) - {"httpd", *RELEASES}
+    lacks = {one.directory: one.lacks for one in STAND_INS}
+    told(capsys, "the tree's own tests, which pass on stand-ins for what is missing here:")
+    told(capsys, *(f"{directory:24}{what}" for directory, what in lacks.items()))
+
+
+def test_the_rooms_docker_tells_a_failure(works: Works, tree: Path, tmp_path: Path) -> None:
+    """The same tests fail where the image does not do what they ask for."""
+    for one in STAND_INS:
+        if one.directory in BROKEN:
+            replace(one, files={**one.files, **BROKEN[one.directory]}).write(tree, tmp_path)
+    shutil.copy(tree / "config.yaml", tmp_path / "config.yaml")
+    options = ("--offline", "--keep-going", "--jobs", "2", "--view", works.view)
+    made = works.run(
+        "build", *options, str(BASES), str(tmp_path / "images"), user=tmp_path, config=tmp_path / "config.yaml"
+    )
+    errors = failures({image["name"]: image for image in made["images"]})
+    assert all("its test failed" in error for error in errors.values())
+    assert len(errors) == len(BROKEN)

@@ -123,7 +123,7 @@ def _make_base(shop: Workshop, recipe: Recipe, view: View, epoch: int | None, lo
     history = (f"ropewalk: {recipe.reference}",)
     said = annotations(recipe.reference, chosen)
     image = shop.store.add_image(base_config(spec), (layer,), platform, chosen, history, annotations=said)
-    return Made(image, (OwnedLayer(layer.diff_id, recipe.name, LayerKind.OWN),), chosen, took)
+    return Made(image, (OwnedLayer(layer.diff_id, recipe.path, LayerKind.OWN),), chosen, took)
 
 
 def _assemble(
@@ -143,7 +143,7 @@ def _assemble(
     history = (*("" for _ in below), *(f"ropewalk: {recipe.reference}" for _ in own))
     said = annotations(recipe.reference, order.epoch, base)
     image = shop.store.add_image(added.config, layers, platform, order.epoch, history, annotations=said)
-    owned = tuple(OwnedLayer(layer.diff_id, recipe.name, LayerKind.OWN) for layer in own)
+    owned = tuple(OwnedLayer(layer.diff_id, recipe.path, LayerKind.OWN) for layer in own)
     if added.secrets:
         told = f"{', '.join(f'/{path}' for path in added.secrets)}: make them when a container starts"
         shop.listener(
@@ -212,7 +212,7 @@ def build_recipe(
         digest=made.image.digest,
         platform=str(made.image.platform),
         repository=recipe.repository,
-        name=recipe.name,
+        name=recipe.path,
         version=recipe.version,
         build=build,
         generation=recipe.generation,

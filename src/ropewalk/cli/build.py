@@ -171,7 +171,7 @@ def outcome_row(outcome: "Outcome") -> dict[str, object]:
     """Return what became of a recipe as JSON-ready values."""
     record = outcome.record
     return {
-        "name": outcome.recipe.name,
+        "name": outcome.recipe.path,
         "reference": record.reference if record else outcome.recipe.reference,
         "digest": record.digest if record else None,
         "tested": record.tested if record else False,

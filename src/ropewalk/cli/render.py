@@ -18,7 +18,7 @@ def render(
 ) -> None:
     """Show the rendered Dockerfile of every recipe, or of one. Builds nothing."""
     session: Session = context.obj
-    recipes = [recipe for recipe in session.recipes([directory]) if name in (None, recipe.name)]
+    recipes = [recipe for recipe in session.recipes([directory]) if name in (None, recipe.name, recipe.path)]
     if name is not None and not recipes:
         raise InputError(f"no recipe named {name}", where=str(directory), hint="`ropewalk plan DIR` lists the names")
     rendered = {recipe.reference: recipe.dockerfile for recipe in recipes if recipe.dockerfile}

@@ -269,7 +269,7 @@ class Session:
             yield stack.enter_context(open_workshop(self.settings, self.upstream(), self.listener))
 
     def find(self, wanted: str) -> "tuple[Image, BuildRecord]":
-        """Find an image of the store by name, ``name:version``, full reference or digest.
+        """Find an image of the store by name, ``name:version``, full reference or digest; without namespace, too.
 
         Args:
             wanted: What the user wrote; a name alone means its newest build.
@@ -284,12 +284,13 @@ class Session:
 
         records = list(self.book())
         store = self.store()
-        for record in sorted(records, key=lambda record: (record.made, record.build), reverse=True):
-            names = (record.name, record.repository, f"{record.name}:{record.tag}", record.reference, record.digest)
-            if wanted in names or record.digest == f"sha256:{wanted}":
-                image = store.load(record.digest)
-                if image is not None:
-                    return image, record
+        newest = sorted(records, key=lambda record: (record.made, record.build), reverse=True)
+        exact = [record for record in newest if wanted in _names(record)]
+        # With a namespace, or a name of several parts, its end will do.
+        for record in exact or [r for r in newest if any(name.endswith(f"/{wanted}") for name in _names(r)[:2])]:
+            image = store.load(record.digest)
+            if image is not None:
+                return image, record
         near = get_close_matches(wanted, sorted({record.name for record in records}), n=1)
         hint = f"did you mean {near[0]}?" if near else "`ropewalk images` lists what is there"
         raise InputError("no such image", where=wanted, hint=hint)
@@ -309,6 +310,12 @@ class _Tree:
 
     config: Path
     directories: tuple[Path, ...]
+
+
+def _names(record: "BuildRecord") -> tuple[str, ...]:
+    """Return what an image may be called, names without registry first."""
+    digest = record.digest.removeprefix("sha256:")
+    return record.name, f"{record.name}:{record.tag}", record.repository, record.reference, digest, record.digest
 
 
 def _remembered(settings: Settings) -> _Tree | None:

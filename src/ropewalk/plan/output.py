@@ -26,7 +26,7 @@ def to_json(plan: Plan) -> dict[str, Any]:
 def _entry(entry: PlanEntry) -> dict[str, Any]:
     recipe = entry.recipe
     return {
-        "name": recipe.name,
+        "name": recipe.path,
         "version": recipe.version,
         "reference": recipe.reference,
         "generation": str(recipe.generation),

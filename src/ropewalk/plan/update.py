@@ -21,7 +21,7 @@ def to_update(recipes: Sequence[Recipe], name: str) -> tuple[Recipe, ...]:
     Raises:
         InputError: No recipe has that name, it has no changelog, or recipes need each other.
     """
-    chosen = next((recipe for recipe in recipes if name in (recipe.name, recipe.repository)), None)
+    chosen = next((recipe for recipe in recipes if name in (recipe.name, recipe.path, recipe.repository)), None)
     if chosen is None:
         raise InputError("no recipe has this name", where=name, hint=nearest(name, [recipe.name for recipe in recipes]))
     if chosen.generation is Generation.BASE:

@@ -108,7 +108,7 @@ class Surveyor:
         found = [self._base(parent) for parent in _bases(recipes, bases)]
         for recipe in order(recipes, edges(recipes)):
             line = Candidate(
-                recipe.repository, recipe.name, recipe.version, recipe.generation, State.ADOPT, recipe=recipe
+                recipe.repository, recipe.path, recipe.version, recipe.generation, State.ADOPT, recipe=recipe
             )
             found.append(self._look(line, self.client.tags(parse(line.repository).repository)))
         return tuple(found)

@@ -101,9 +101,7 @@ def _parent(text: str, line: int, role: ParentRole, rules: Rules) -> Parent:
     written = text if found.tag or found.digest else f"{text}:latest"
     if path is None:
         return Parent(written, found.name, None, tag, role, _judge(found, text, rules.place(text, line), rules))
-    config = rules.config
-    inner = path.removeprefix(f"{config.namespace}/") if config.namespace else path
-    return Parent(written, "/".join(filter(None, (config.registry, path))), inner, tag, role)
+    return Parent(written, "/".join(filter(None, (rules.config.registry, path))), path, tag, role)
 
 
 def _names(found: Reference) -> tuple[str, str]:

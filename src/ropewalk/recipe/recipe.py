@@ -44,7 +44,7 @@ class Parent:
     Attributes:
         reference: As the rendered Dockerfile names it, arguments expanded, with a tag (``latest`` where none is written).
         repository: ``registry/namespace/name`` in the registry's own name where it is ours (aliases are resolved).
-        name: The line's name without registry, namespace and tag; None for a foreign image.
+        name: ``namespace/name`` of the line, without registry and tag; None for a foreign image.
         tag: The tag.
         role: Final or build.
         forbidden: Why the config does not allow it; None where it does, and for our own.
@@ -198,7 +198,7 @@ class Recipe:
         generation: Base, production or service.
         registry: The registry's name (``registry.example.org``), never its address.
         namespace: docker-pkg's ``namespace``; may be empty.
-        name: The line's name without registry and namespace.
+        name: The changelog's name, without registry and namespace.
         version: The changelog's newest version (base: ``version``); an OCI tag that does not end in ``-rN``.
         directory: The recipe's directory.
         digest: ``sha256:...`` over all that the recipe says: rendered Dockerfile, context with modes, test, base spec.
@@ -237,9 +237,14 @@ class Recipe:
     test_seconds: int = 600
 
     @property
+    def path(self) -> str:
+        """``namespace/name``: what people, owners and outputs call it; the registry's repository."""
+        return f"{self.namespace}/{self.name}" if self.namespace else self.name
+
+    @property
     def repository(self) -> str:
         """``registry/namespace/name``, empty parts left out."""
-        return "/".join(part for part in (self.registry, self.namespace, self.name) if part)
+        return f"{self.registry}/{self.path}" if self.registry else self.path
 
     @property
     def reference(self) -> str:

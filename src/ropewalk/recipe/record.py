@@ -43,7 +43,7 @@ class OwnedLayer:
 
     Attributes:
         diff_id: The layer.
-        owner: The line's name without registry and namespace.
+        owner: The line's name, without registry.
         kind: Own or reconcile.
     """
 
@@ -94,7 +94,7 @@ class BuildRecord:
         digest: The image's manifest digest.
         platform: ``os/architecture``.
         repository: ``registry/namespace/name``.
-        name: The line's name.
+        name: ``namespace/name`` of the line.
         version: The line's version (the changelog's).
         build: 1 for the first build of the line, N for its ``-rN``.
         generation: Base, production or service.

@@ -145,7 +145,7 @@ class _Campaign:
             self.failed.add(line.recipe.reference)
         proof = self.shop.book.proof(result.record.digest)
         return RefreshRow(
-            name=line.recipe.name,
+            name=line.recipe.path,
             old=line.record.reference,
             new=result.record.reference,
             how=result.way,

@@ -170,7 +170,7 @@ def plan_refresh(
         )
         if isinstance(pins, Lost):
             failed.add(reference)
-            rows.append(RefreshRow(line.recipe.name, old, old, Way.UNCHANGED, pins.reason, error=str(pins)))
+            rows.append(RefreshRow(line.recipe.path, old, old, Way.UNCHANGED, pins.reason, error=str(pins)))
             continue
         intent = intend(line.recipe, line.record, newer.get(reference, ()), moved(line, pins, renewed))
         rows.append(_row(line, intent))
@@ -183,6 +183,6 @@ def _row(line: Line, intent: Intent) -> RefreshRow:
     old = line.record.reference
     if intent.way is Way.UNCHANGED:
         reason = intent.reason if line.here else AWAY
-        return RefreshRow(line.recipe.name, old, old, intent.way, reason)
+        return RefreshRow(line.recipe.path, old, old, intent.way, reason)
     reason = f"{intent.reason}: rebase if rules allow" if intent.way is Way.REBASED else intent.reason
-    return RefreshRow(line.recipe.name, old, line.following_reference, intent.way, reason)
+    return RefreshRow(line.recipe.path, old, line.following_reference, intent.way, reason)

@@ -69,7 +69,7 @@ def _owned(store: Store, reader: PackageReader, recipe: Recipe, record: BuildRec
     image = store.load(record.digest)
     if image is None:
         return _Owned((), frozenset())
-    own = tuple(package for package in reader.packages(image, record.layers) if package.owner == recipe.name)
+    own = tuple(package for package in reader.packages(image, record.layers) if package.owner == recipe.path)
     held = {suite.suite for suite in view.suites}
     if recipe.base is not None:
         return _Owned(own, frozenset(recipe.base.suites) & held)

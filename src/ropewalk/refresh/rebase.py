@@ -150,8 +150,8 @@ def rebase(
     reconcile = draft.reconcile(decision)
     if isinstance(reconcile, Refusal):
         return reconcile
-    owners = tuple(OwnedLayer(layer.diff_id, recipe.name, LayerKind.OWN) for layer in stack.own)
-    added = tuple(OwnedLayer(layer.diff_id, recipe.name, LayerKind.RECONCILE) for layer in reconcile)
+    owners = tuple(OwnedLayer(layer.diff_id, recipe.path, LayerKind.OWN) for layer in stack.own)
+    added = tuple(OwnedLayer(layer.diff_id, recipe.path, LayerKind.RECONCILE) for layer in reconcile)
     return Rebased(
         image=draft.image(reconcile),
         layers=(*below.layers, *owners, *added),

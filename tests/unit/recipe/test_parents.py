@@ -76,13 +76,13 @@ def test_an_alias_is_resolved_in_the_repository() -> None:
     assert (parent.repository, parent.reference) == ("r.example.org/a", "old.example.org/a:1")
 
 
-def test_the_namespace_is_no_part_of_the_name() -> None:
+def test_the_namespace_is_a_part_of_the_name() -> None:
     rules = replace(RULES, config=replace(CONFIG, namespace="istio"))
     text = "FROM r.example.org/istio/build:1 AS b\nFROM r.example.org/trixie"
     made = parents(parse(text), rules)
     assert [(p.repository, p.name) for p in made] == [
         ("r.example.org/trixie", "trixie"),
-        ("r.example.org/istio/build", "build"),
+        ("r.example.org/istio/build", "istio/build"),
     ]
 
 
