@@ -86,8 +86,6 @@ def plan(  # one argument an option
     build: never built, recipe changed, parent rebuilt, or forced. publish: built, not published. refresh: a parent or
     the archive view is newer. refused: `build` leaves it out; the hint says what to do.
     """
-    from ropewalk.plan import to_json
-
     session: Session = context.obj
     with session.client(offline=offline, registry=registry) as client:
         recipes = session.recipes(directories, client=client)
@@ -99,6 +97,8 @@ def plan(  # one argument an option
 
         atomic.write_bytes(svg, draw(made))
     if output is Format.JSON:
+        from ropewalk.plan import to_json
+
         print_json(to_json(made))
     elif as_tree:
         _print_tree(made)

@@ -4,43 +4,99 @@ Base images (``base.yaml``), production images in docker-pkg's format, service i
 says what was made from them.
 """
 
-from ropewalk.recipe.archives import read_archives
-from ropewalk.recipe.base import load_base
-from ropewalk.recipe.config import Foreign, TreeConfig, load_config
-from ropewalk.recipe.dockerfile import Dockerfile, Instruction, Stage, parse
-from ropewalk.recipe.head import check_name, check_version
-from ropewalk.recipe.limits import Limits, parse_limits
-from ropewalk.recipe.lock import Lock, LockedDeb
-from ropewalk.recipe.parents import Rules, parents
-from ropewalk.recipe.production import load_production
-from ropewalk.recipe.recipe import (
-    BaseSpec,
-    ContextFile,
-    Forbidden,
-    Generation,
-    Parent,
-    ParentRole,
-    Recipe,
-    ScriptTest,
-    VariantTest,
-)
-from ropewalk.recipe.record import (
-    Attested,
-    BuildRecord,
-    Commit,
-    How,
-    LayerKind,
-    OwnedLayer,
-    ParentPin,
-    Proof,
-    Published,
-    RecordBook,
-    from_json,
-    to_json,
-)
-from ropewalk.recipe.service.service import load_service
-from ropewalk.recipe.tree import Loaded, base_specs, load_tree
-from ropewalk.recipe.update import Edit, Entry, author, counted, dated, edited, write
+from typing import TYPE_CHECKING
+
+from ropewalk.lazy import exported
+
+if TYPE_CHECKING:
+    from ropewalk.recipe.archives import read_archives
+    from ropewalk.recipe.base import load_base
+    from ropewalk.recipe.config import Foreign, TreeConfig, load_config
+    from ropewalk.recipe.dockerfile import Dockerfile, Instruction, Stage, parse
+    from ropewalk.recipe.head import check_name, check_version
+    from ropewalk.recipe.limits import Limits, parse_limits
+    from ropewalk.recipe.lock import Lock, LockedDeb
+    from ropewalk.recipe.parents import Rules
+    from ropewalk.recipe.production import load_production
+    from ropewalk.recipe.recipe import (
+        BaseSpec,
+        ContextFile,
+        Forbidden,
+        Generation,
+        Parent,
+        ParentRole,
+        Recipe,
+        ScriptTest,
+        VariantTest,
+    )
+    from ropewalk.recipe.record import (
+        Attested,
+        BuildRecord,
+        Commit,
+        How,
+        LayerKind,
+        OwnedLayer,
+        ParentPin,
+        Proof,
+        Published,
+        RecordBook,
+        from_json,
+        to_json,
+    )
+    from ropewalk.recipe.service.service import load_service
+    from ropewalk.recipe.tree import Loaded, base_specs, load_tree
+    from ropewalk.recipe.update import (
+        Edit,
+        Entry,
+        author,
+        counted,
+        dated,
+        edited,
+        write,
+    )
+else:
+    __getattr__ = exported(
+        __name__,
+        {
+            "archives": ("read_archives",),
+            "base": ("load_base",),
+            "config": ("Foreign", "TreeConfig", "load_config"),
+            "dockerfile": ("Dockerfile", "Instruction", "Stage", "parse"),
+            "head": ("check_name", "check_version"),
+            "limits": ("Limits", "parse_limits"),
+            "lock": ("Lock", "LockedDeb"),
+            "parents": ("Rules",),
+            "production": ("load_production",),
+            "recipe": (
+                "BaseSpec",
+                "ContextFile",
+                "Forbidden",
+                "Generation",
+                "Parent",
+                "ParentRole",
+                "Recipe",
+                "ScriptTest",
+                "VariantTest",
+            ),
+            "record": (
+                "Attested",
+                "BuildRecord",
+                "Commit",
+                "How",
+                "LayerKind",
+                "OwnedLayer",
+                "ParentPin",
+                "Proof",
+                "Published",
+                "RecordBook",
+                "from_json",
+                "to_json",
+            ),
+            "service.service": ("load_service",),
+            "tree": ("Loaded", "base_specs", "load_tree"),
+            "update": ("Edit", "Entry", "author", "counted", "dated", "edited", "write"),
+        },
+    )
 
 __all__ = [
     "Attested",
@@ -87,7 +143,6 @@ __all__ = [
     "load_production",
     "load_service",
     "load_tree",
-    "parents",
     "parse",
     "parse_limits",
     "read_archives",

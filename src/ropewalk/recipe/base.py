@@ -10,12 +10,12 @@ from ropewalk.recipe.config import TreeConfig
 from ropewalk.recipe.context import tree_of
 from ropewalk.recipe.digest import Says
 from ropewalk.recipe.head import Head, check_name, check_version
+from ropewalk.recipe.kind import Kind
 from ropewalk.recipe.recipe import BaseSpec, ContextFile, Generation, Recipe, Strip
 from ropewalk.recipe.script import script_test
 from ropewalk.recipe.strip import read_strip
 from ropewalk.recipe.yamlfile import Node, load
 
-FILE = "base.yaml"
 _KEYS = (
     "name",
     "version",
@@ -98,7 +98,7 @@ def load_base(directory: Path, config: TreeConfig) -> Recipe:
     Raises:
         InputError: The file is wrong; names file and line.
     """
-    root = load(directory / FILE)
+    root = load(directory / Kind.BASE)
     given = root.fields(_KEYS, _LATER)
     name, version = root.need("name"), root.need("version")
     check_name(name.filled(), name.where)

@@ -20,6 +20,7 @@ Ignored = Callable[[str], bool]
 
 _IGNORE = ".dockerignore"
 _OWNER_RUNS = 0o100
+_PIECE = 1 << 15
 
 
 def inside(path: Path, tree: Path) -> Path:
@@ -39,7 +40,8 @@ def inside(path: Path, tree: Path) -> Path:
         real = path.resolve(strict=True)
     except (OSError, RuntimeError) as error:
         raise InputError("the link leads nowhere", where=str(path), hint="mend or remove the link") from error
-    if not real.is_relative_to(tree.resolve()):
+    # A real path below the tree as it is named is below the tree as it really is.
+    if not real.is_relative_to(tree) and not real.is_relative_to(tree.resolve()):
         hint = "copy the file into the tree; links may only lead to files of the same tree"
         raise InputError(f"the link leads out of the tree {tree}", where=str(path), hint=hint)
     return real
@@ -125,7 +127,10 @@ def docker_pkg_ignored(directory: Path) -> Ignored:
         directory: The context.
     """
     found: set[str] = set()
-    for line in _patterns(directory):
+    lines = _patterns(directory)
+    if not lines:
+        return lambda _: False
+    for line in lines:
         found.update(path.rstrip("/") for path in glob.glob(line, root_dir=directory))  # noqa: PTH207 - docker-pkg's glob: `*` takes no dot files
     docker = docker_ignored(directory)
 
@@ -136,38 +141,69 @@ def docker_pkg_ignored(directory: Path) -> Ignored:
     return ignored
 
 
-def _walk(directory: Path, tree: Path, prefix: str, above: frozenset[Path]) -> Iterator[tuple[str, Path]]:
-    """Yield every path below a directory, links followed, with where it really is; what cannot be followed as it is."""
-    for entry in sorted(os.scandir(directory), key=lambda entry: entry.name):
+def _walk(
+    directory: str, real: str, root: str, prefix: str, above: frozenset[str]
+) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Yield every path below a directory, links followed, with its entry; what cannot be followed as it is.
+
+    Names are plain text here, as every file of a tree is looked at in every plan.
+    """
+    with os.scandir(directory) as entries:
+        ordered = sorted(entries, key=lambda entry: entry.name)
+    for entry in ordered:
         path = prefix + entry.name
-        source = Path(entry.path)
         if entry.name == ".git":
             continue
-        yield path, source
-        if not source.is_dir():
+        yield path, entry
+        place = f"{real}/{entry.name}"
+        if entry.is_symlink():
+            place = os.path.realpath(entry.path)
+            if not (os.path.isdir(place) and _below(place, root)):  # noqa: PTH112  # no Path for each link
+                continue
+            if any(_below(one, place) for one in above):
+                raise InputError("the link leads to a directory above it", where=entry.path, hint="remove the link")
+        elif not entry.is_dir():
             continue
-        real = source.resolve()
-        if entry.is_symlink() and not real.is_relative_to(tree.resolve()):
-            continue
-        if any(one.is_relative_to(real) for one in above):
-            raise InputError("the link leads to a directory above it", where=str(source), hint="remove the link")
-        yield from _walk(source, tree, path + "/", above | {real})
+        yield from _walk(entry.path, place, root, path + "/", above | {place})
 
 
-def _file(path: str, source: Path, tree: Path) -> ContextFile:
-    real = inside(source, tree) if source.is_symlink() else source.absolute()
-    if real.is_dir():
+def _below(path: str, root: str) -> bool:
+    return path == root or path.startswith(root.rstrip("/") + "/")
+
+
+def _file(path: str, entry: os.DirEntry[str], tree: Path) -> ContextFile:
+    real = Path(entry.path)
+    if entry.is_symlink():
+        real = inside(real, tree)
+        is_directory, is_file, mode = real.is_dir(), real.is_file(), real.stat().st_mode
+    else:
+        is_directory, is_file, mode = entry.is_dir(), entry.is_file(), entry.stat().st_mode
+    if is_directory:
         return ContextFile(path, real, 0o755, directory=True, sha256="")
-    if not real.is_file():
+    if not is_file:
         hint = "remove it or name it in .dockerignore"
-        raise InputError("is neither a file nor a directory", where=str(source), hint=hint)
-    mode = 0o755 if real.stat().st_mode & _OWNER_RUNS else 0o644
-    with real.open("rb") as handle:
-        return ContextFile(path, real, mode, directory=False, sha256=hashlib.file_digest(handle, "sha256").hexdigest())
+        raise InputError("is neither a file nor a directory", where=entry.path, hint=hint)
+    mode = 0o755 if mode & _OWNER_RUNS else 0o644
+    return ContextFile(path, real, mode, directory=False, sha256=_hash(real))
+
+
+def _hash(file: Path) -> str:
+    """Hash a file in pieces that suit a recipe's: `hashlib.file_digest` clears a quarter of a megabyte for each."""
+    found = hashlib.sha256()
+    with file.open("rb", buffering=0) as handle:
+        while piece := handle.read(_PIECE):
+            found.update(piece)
+    return found.hexdigest()
 
 
 def _ancestors(paths: Iterable[str]) -> set[str]:
-    return {str(above) for path in paths for above in PurePosixPath(path).parents if str(above) != "."}
+    found: set[str] = set()
+    for path in paths:
+        above = path.rpartition("/")[0]
+        while above and above not in found:
+            found.add(above)
+            above = above.rpartition("/")[0]
+    return found
 
 
 def load_context(directory: Path, tree: Path, ignored: Ignored) -> tuple[ContextFile, ...]:
@@ -184,7 +220,8 @@ def load_context(directory: Path, tree: Path, ignored: Ignored) -> tuple[Context
     Raises:
         InputError: A link leads out of the tree, nowhere or in a circle, or something is neither file nor directory.
     """
-    found = dict(_walk(directory, tree, "", frozenset({directory.resolve()})))
+    real = str(directory.resolve())
+    found = dict(_walk(str(directory.absolute()), real, str(tree.resolve()), "", frozenset({real})))
     kept = {path for path in found if not ignored(path)}
     kept |= _ancestors(kept)
     return tuple(_file(path, found[path], tree) for path in sorted(kept))

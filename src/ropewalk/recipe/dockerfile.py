@@ -180,7 +180,9 @@ class _Heredoc:
 
 def _heredocs(value: str) -> list[_Heredoc]:
     """Return the heredocs that a line asks for."""
-    found = []
+    found: list[_Heredoc] = []
+    if "<<" not in value:
+        return found
     quote = ""
     index = 0
     while index < len(value):

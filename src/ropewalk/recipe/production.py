@@ -12,10 +12,11 @@ from ropewalk.recipe.context import docker_pkg_ignored, load_context
 from ropewalk.recipe.digest import Says
 from ropewalk.recipe.dockerfile import Dockerfile, parse
 from ropewalk.recipe.head import Head, read_text
+from ropewalk.recipe.kind import Kind
 from ropewalk.recipe.parents import Rules, parents
 from ropewalk.recipe.recipe import Generation, Recipe
 from ropewalk.recipe.script import script_test
-from ropewalk.recipe.template import FILE, Templates
+from ropewalk.recipe.template import Templates
 
 _NUMERIC_USER = re.compile(r"[0-9]+(:[0-9]+)?")
 
@@ -125,7 +126,7 @@ def load_production(directory: Path, head: Head, templates: Templates, tree: Pat
     control = read_control(directory / "control")
     context = load_context(directory, tree, docker_pkg_ignored(directory))
     text = templates.render(directory, tree)
-    where = f"{directory / FILE} (rendered)"
+    where = f"{directory / Kind.PRODUCTION} (rendered)"
     dockerfile = parse(text, where)
     if config.force_numeric_user:
         check_user(dockerfile, where)

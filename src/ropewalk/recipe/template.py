@@ -17,9 +17,9 @@ from ropewalk.errors import InputError
 from ropewalk.recipe.config import TreeConfig
 from ropewalk.recipe.context import inside
 from ropewalk.recipe.head import read_text
+from ropewalk.recipe.kind import Kind
 from ropewalk.recipe.yamlfile import nearest
 
-FILE = "Dockerfile.template"
 _PROXY_FILE = "/etc/apt/apt.conf.d/80_proxy"
 _CLEAN = "&& apt-get clean && rm -rf /var/lib/apt/lists/* "
 
@@ -159,12 +159,12 @@ class Templates:
             loader=jinja2.FunctionLoader(loader.load),
             bytecode_cache=jinja2.FileSystemBytecodeCache(str(self.compiled), "run-%s") if self.compiled else None,
         )
-        where = directory / FILE
+        where = directory / Kind.PRODUCTION
         filters = Filters(self.config, self.known, lambda text: self.warnings.append(f"{where}: {text}"))
         environment.filters.update(filters.named())
         try:
             # A copy, so that `do` in one template changes nothing for the next.
-            return environment.get_template(FILE).render(copy.deepcopy(self.config.context()))
+            return environment.get_template(Kind.PRODUCTION.value).render(copy.deepcopy(self.config.context()))
         except jinja2.TemplateSyntaxError as error:
             place = f"{error.filename or where}:{error.lineno}"
             raise InputError(f"is no template: {error.message}", where=place, hint="mend the line") from error

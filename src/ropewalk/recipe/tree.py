@@ -4,34 +4,20 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from enum import StrEnum
 from pathlib import Path
-
-import jinja2
 
 from ropewalk import __version__
 from ropewalk.errors import InputError
 from ropewalk.oci import reference
-from ropewalk.recipe import base, template
+from ropewalk.recipe import base
 from ropewalk.recipe.config import TreeConfig
 from ropewalk.recipe.context import tree_of
 from ropewalk.recipe.head import Head, check_version, read_head
+from ropewalk.recipe.kind import Kind
 from ropewalk.recipe.parents import Rules
-from ropewalk.recipe.production import load_production
 from ropewalk.recipe.recipe import BaseSpec, Recipe
-from ropewalk.recipe.service import schema
-from ropewalk.recipe.service.service import load_service
-from ropewalk.recipe.template import Templates
 
 _CHANGELOG = "changelog"
-
-
-class Kind(StrEnum):
-    """What makes a directory a recipe: the file that it holds."""
-
-    BASE = base.FILE
-    PRODUCTION = template.FILE
-    SERVICE = schema.FILE
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +137,7 @@ def _version(version: str, suffix: str, where: Path) -> str:
 def _suffixed(recipe: Recipe, config: TreeConfig, suffix: str) -> Recipe:
     if not suffix or recipe.reference in config.base_images:
         return recipe
-    version = _version(recipe.version, suffix, recipe.directory / base.FILE)
+    version = _version(recipe.version, suffix, recipe.directory / Kind.BASE)
     return replace(recipe, version=version)
 
 
@@ -191,6 +177,8 @@ def _check_twice(named: Sequence[tuple[str, Path]]) -> None:
 
 def _compiled(cache: Path) -> Path:
     """Return where this version's compiled templates are kept; made where it is missing."""
+    import jinja2
+
     directory = cache / f"{__version__}-jinja-{jinja2.__version__}"
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     return directory
@@ -237,6 +225,10 @@ def load_tree(
     known = known_names(config, tuple(heads.values()))
     if named is not None:
         named(tuple(known))
+    # What renders is loaded only now: by the time it is, the first answers are here.
+    from ropewalk.recipe.production import load_production
+    from ropewalk.recipe.template import Templates
+
     compiled = None if cache is None else _compiled(cache)
     templates = Templates(config, known, warnings, compiled)
 
@@ -245,7 +237,9 @@ def load_tree(
             return bases[place]
         if found.kind is Kind.PRODUCTION:
             return load_production(found.directory, heads[place], templates, found.tree, today)
-        rules = Rules(config, templates.known, today, schema.FILE)
+        from ropewalk.recipe.service.service import load_service
+
+        rules = Rules(config, templates.known, today, Kind.SERVICE)
         return load_service(found.directory, heads[place], rules, found.tree)
 
     proxy, roots = config.http_proxy or "", tuple(directories)

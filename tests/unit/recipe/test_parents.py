@@ -4,7 +4,8 @@ from datetime import date
 import pytest
 
 from ropewalk.errors import InputError
-from ropewalk.recipe import Forbidden, Foreign, ParentRole, Rules, TreeConfig, parents, parse
+from ropewalk.recipe import Forbidden, Foreign, ParentRole, Rules, TreeConfig, parse
+from ropewalk.recipe.parents import parents
 
 DIGEST = "sha256:" + "0" * 64
 CONFIG = TreeConfig(

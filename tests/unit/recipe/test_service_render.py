@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from kit.recipes import REGISTRY, load, service
 from ropewalk.errors import InputError
 from ropewalk.recipe import Generation, ParentRole, Recipe, VariantTest, parse
-from ropewalk.recipe.service import read_blubber, render
 from ropewalk.recipe.service.phases import command, copy, environment, installed
-from ropewalk.recipe.service.schema import Artifact
+from ropewalk.recipe.service.render import render
+from ropewalk.recipe.service.schema import Artifact, read_blubber
 
 BASE = f"{REGISTRY}/base:1"
 HEAD = f"version: v4\nbase: {BASE}\nvariants:\n"

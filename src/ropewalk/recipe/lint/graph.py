@@ -5,15 +5,14 @@ from pathlib import Path
 
 from ropewalk.oci import reference
 from ropewalk.recipe.config import TreeConfig
+from ropewalk.recipe.kind import Kind
 from ropewalk.recipe.lint.places import template_lines
 from ropewalk.recipe.lint.rules import Finding, Level, Rule
 from ropewalk.recipe.recipe import Generation, Parent, Recipe
-from ropewalk.recipe.service.schema import FILE as SERVICE
-from ropewalk.recipe.template import FILE as TEMPLATE
 
 _LATEST = "latest"
 _SHOWN = 3
-_FILES = {Generation.BASE: "base.yaml", Generation.PRODUCTION: TEMPLATE, Generation.SERVICE: SERVICE}
+_FILES = {Generation.BASE: Kind.BASE, Generation.PRODUCTION: Kind.PRODUCTION, Generation.SERVICE: Kind.SERVICE}
 
 Held = Callable[[Parent], bool | None]
 """Says whether a parent is in store or registry; None where nobody was asked."""

@@ -13,6 +13,7 @@ from ropewalk.recipe.config import TreeConfig
 from ropewalk.recipe.context import docker_pkg_ignored, load_context
 from ropewalk.recipe.dockerfile import parse
 from ropewalk.recipe.head import Head
+from ropewalk.recipe.kind import Kind
 from ropewalk.recipe.lint import graph
 from ropewalk.recipe.lint.instructions import lint_dockerfile
 from ropewalk.recipe.lint.places import split_where, template_lines
@@ -21,11 +22,9 @@ from ropewalk.recipe.lint.secrets import secret_line, secret_name, secrets_in
 from ropewalk.recipe.parents import Rules, parents
 from ropewalk.recipe.production import check_user, load_production, read_control
 from ropewalk.recipe.recipe import ParentRole, Recipe
-from ropewalk.recipe.service.schema import FILE as SERVICE
 from ropewalk.recipe.service.service import load_service
-from ropewalk.recipe.template import FILE as TEMPLATE
 from ropewalk.recipe.template import Templates
-from ropewalk.recipe.tree import Found, Kind, find, head_of, known_names
+from ropewalk.recipe.tree import Found, find, head_of, known_names
 
 _T = TypeVar("_T")
 _HEADING = re.compile(r"^([^\s#][^\s(]*) +\(", re.MULTILINE)
@@ -171,7 +170,7 @@ def _recipe(look: _Reading, item: Found, head: Head) -> Recipe | None:
         if recipe is not None:
             _base(look, recipe)
     elif item.kind is Kind.SERVICE:
-        rules = Rules(look.config, look.templates.known, look.today, SERVICE)
+        rules = Rules(look.config, look.templates.known, look.today, Kind.SERVICE)
         recipe = look.attempt(Rule.RECIPE, lambda: load_service(directory, head, rules, item.tree), directory)
         _foreign(look, recipe)
     else:
@@ -193,7 +192,7 @@ def _recipe(look: _Reading, item: Found, head: Head) -> Recipe | None:
 def _production(look: _Reading, item: Found) -> None:
     """Look at each file of a production recipe by itself, so that one error hides no other."""
     directory = item.directory
-    path = directory / TEMPLATE
+    path = directory / Kind.PRODUCTION
     control = look.attempt(Rule.RECIPE, lambda: read_control(directory / "control"), directory)
     look.attempt(Rule.FILE, lambda: load_context(directory, item.tree, docker_pkg_ignored(directory)), directory)
     text = look.attempt(Rule.TEMPLATE, lambda: look.templates.render(directory, item.tree), directory)
@@ -260,7 +259,7 @@ def _foreign(look: _Reading, recipe: Recipe | None) -> None:
 def _secrets(look: _Reading, recipe: Recipe) -> None:
     """Search the files that go into the build."""
     for file in recipe.context:
-        if file.directory or file.path == TEMPLATE or file.source.stat().st_size > _LARGE:
+        if file.directory or file.path == Kind.PRODUCTION or file.source.stat().st_size > _LARGE:
             continue
         data = file.source.read_bytes()
         if b"\0" in data:

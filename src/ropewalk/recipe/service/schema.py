@@ -11,7 +11,6 @@ from typing import Any
 
 from ropewalk.recipe.yamlfile import Node, load
 
-FILE = "blubber.yaml"
 LOCAL = "local"
 DEFAULT = "default"
 

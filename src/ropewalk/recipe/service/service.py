@@ -10,11 +10,12 @@ from ropewalk.recipe.context import docker_ignored, load_context
 from ropewalk.recipe.digest import Says
 from ropewalk.recipe.dockerfile import parse
 from ropewalk.recipe.head import Head, read_text
+from ropewalk.recipe.kind import Kind
 from ropewalk.recipe.parents import Rules, parents
 from ropewalk.recipe.recipe import Generation, Parent, ParentRole, Recipe, VariantTest
 from ropewalk.recipe.service.phases import Variant
 from ropewalk.recipe.service.render import render, stages
-from ropewalk.recipe.service.schema import FILE, Python, read_blubber
+from ropewalk.recipe.service.schema import Python, read_blubber
 from ropewalk.recipe.yamlfile import nearest
 
 PUBLISHED = "production"
@@ -60,7 +61,7 @@ def load_service(directory: Path, head: Head, rules: Rules, tree: Path) -> Recip
     Raises:
         InputError: The file is wrong; names file and line.
     """
-    path = directory / FILE
+    path = directory / Kind.SERVICE
     config, blubber = rules.config, read_blubber(path)
     if PUBLISHED not in blubber.variants:
         hint = f"{nearest(PUBLISHED, blubber.variants)} (the published variant is called {PUBLISHED})"
