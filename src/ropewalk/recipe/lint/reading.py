@@ -271,7 +271,7 @@ def _secrets(look: _Reading, recipe: Recipe) -> None:
 
 def _base(look: _Reading, recipe: Recipe) -> None:
     """Look at a base recipe's own text: contents of files stand in it, and variables of the image."""
-    path = recipe.directory / base.FILE
+    path = recipe.directory / Kind.BASE
     text = path.read_text("utf-8")
     for kind in secrets_in(text):
         look.add(Finding(Rule.SECRET, str(path), secret_line(text), f"holds {kind}", _REVOKE))
