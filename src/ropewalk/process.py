@@ -5,8 +5,10 @@ mount namespaces of its own and dies with us, also by kill -9: the kernel then e
 """
 
 import os
+import pwd
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +16,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import gettempdir
 from typing import IO
 
 from ropewalk.errors import Exit, HostError, RopewalkError
@@ -301,3 +304,41 @@ def detach(command: Command, log: Path) -> int:
         process = _spawn(command, sink, subprocess.STDOUT)
     process.returncode = 0  # nobody waits for it; otherwise its handle warns that it still runs
     return process.pid
+
+
+_OWN_NAMESPACE = ("unshare", "--user", "--map-root-user", "--map-auto", "--")
+
+
+def become_root() -> None:
+    """Start this program anew as root of a user namespace of its own, with the caller's subordinate ids (subuid(5)).
+
+    Root stays as it is. Files that this root makes are the caller's, those of other users have his subordinate ids.
+
+    Raises:
+        HostError: This host or this user has no such namespaces.
+    """
+    user = os.geteuid()
+    if user == 0:
+        return
+    done = run(Command((*_OWN_NAMESPACE, "true")), check=False)
+    if done.returncode != 0:
+        said = done.stderr.decode(errors="replace").strip().splitlines()
+        name = pwd.getpwuid(user).pw_name
+        raise HostError(
+            f"an ordinary user cannot build here: {said[-1] if said else 'no user namespace'}",
+            where=f"user {name}",
+            hint=f"as root: usermod --add-subuids 200000-265535 --add-subgids 200000-265535 {name}; apt-get install "
+            "uidmap; sysctl user.max_user_namespaces=15000; or build as root",
+        )
+    argv = (*_OWN_NAMESPACE, sys.executable, *sys.orig_argv[1:])
+    os.execvpe(argv[0], argv, {**os.environ, "ROPEWALK_RUN": str(_run_directory(user))})  # noqa: S606  our own program
+
+
+def _run_directory(user: int) -> Path:
+    """Make the caller's directory for running work, which nobody else may write."""
+    given = os.environ.get("XDG_RUNTIME_DIR")
+    path = Path(given) / "ropewalk" if given else Path(gettempdir()) / f"ropewalk-{user}"
+    path.mkdir(mode=0o700, exist_ok=True)
+    if path.is_symlink() or path.stat().st_uid != user:
+        raise HostError("belongs to someone else", where=str(path), hint="remove it, or set XDG_RUNTIME_DIR")
+    return path

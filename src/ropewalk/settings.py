@@ -13,10 +13,12 @@ class Settings:
         state: The state directory: store, records, pool, views, database, keys.
         shared: Another state directory whose views and pool are used, and of which nothing else may be seen; None for a
             state directory that stands by itself.
+        run: Where directories of running work are that need a short name.
     """
 
     state: Path
     shared: Path | None = None
+    run: Path = Path("/run/ropewalk")
 
     @property
     def store(self) -> Path:
@@ -70,7 +72,7 @@ class Settings:
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
-    """Find the state directory: ``ROPEWALK_STATE``, else XDG's state directory.
+    """Find the state directory: ``ROPEWALK_STATE``, else XDG's state directory; an ordinary user's ``ROPEWALK_RUN``.
 
     Args:
         environment: The process's environment.
@@ -79,8 +81,8 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         Settings with an absolute state directory, which need not exist yet.
     """
     named = environment.get("ROPEWALK_STATE")
-    if named:
-        return Settings(Path(named).absolute())
     home = Path(environment.get("HOME", "/root"))
     base = environment.get("XDG_STATE_HOME")
-    return Settings((Path(base) if base else home / ".local" / "state") / "ropewalk")
+    state = Path(named).absolute() if named else (Path(base) if base else home / ".local" / "state") / "ropewalk"
+    run = environment.get("ROPEWALK_RUN")
+    return Settings(state, run=Path(run)) if run else Settings(state)

@@ -28,7 +28,7 @@ def fresh_state(settings: Settings, name: str) -> Iterator[Settings]:
     Yields:
         Its settings; nothing of it is there after the ``with``.
     """
-    apart = Settings(settings.state / name, shared=settings.state)
+    apart = replace(settings, state=settings.state / name, shared=settings.state)
     _remove(apart)
     try:
         apart.state.mkdir(parents=True)

@@ -1,7 +1,7 @@
 """How RUN instructions are kept apart from this host: found out once by a real run, not by guessing."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from platform import release
 from shutil import which
@@ -22,12 +22,15 @@ class Isolation:
     """A way to run instructions.
 
     Attributes:
-        kind: ``oci`` (an OCI runtime) or ``chroot`` (never for untrusted recipes).
-        runtime: ``crun`` or ``runc``; empty for chroot.
+        kind: ``oci`` (an OCI runtime), ``chroot`` (never for untrusted recipes), or ``none``: only base images are made.
+        runtime: ``crun`` or ``runc``; empty for the others.
     """
 
     kind: str
     runtime: str
+
+
+NONE = Isolation("none", "")
 
 
 _CANDIDATES = (Isolation("oci", "crun"), Isolation("oci", "runc"), Isolation("chroot", ""))
@@ -54,7 +57,24 @@ def isolation(settings: Settings) -> Isolation:
             text = json.dumps({"kernel": release(), **asdict(candidate)})
             atomic.write_text(kept, text)
             return candidate
-    raise HostError(
+    raise no_isolation()
+
+
+def isolation_or_none(settings: Settings) -> Isolation:
+    """Return what `isolation` does, and `NONE` where nothing works: base images need none.
+
+    Args:
+        settings: Where the state is.
+    """
+    try:
+        return isolation(settings)
+    except HostError:
+        return NONE
+
+
+def no_isolation() -> HostError:
+    """Return the error of a host where no RUN instruction can be kept apart; the caller raises it."""
+    return HostError(
         "no isolation works here, neither crun nor runc nor chroot",
         where="buildah",
         hint="run as root with CAP_SYS_ADMIN and install runc; `ropewalk doctor` says more",
@@ -86,7 +106,7 @@ def works(settings: Settings, candidate: Isolation) -> bool:
     settings.scratch.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="probe-", dir=settings.scratch, ignore_cleanup_errors=True) as name:
         place = Path(name)
-        apart = Settings(place / "state")
+        apart = replace(settings, state=place / "state")
         storage.prepare(apart, candidate.runtime or "runc")
         context = place / "context"
         context.mkdir()
@@ -105,7 +125,12 @@ def build_options(settings: Settings, chosen: Isolation) -> tuple[str, ...]:
     Args:
         settings: Where the state is.
         chosen: The isolation.
+
+    Raises:
+        HostError: It is none.
     """
+    if chosen == NONE:
+        raise no_isolation()
     runtime = ("--runtime", chosen.runtime) if chosen.runtime else ()
     policy = ("--signature-policy", str(settings.containers / "policy.json"))
     fixed = (

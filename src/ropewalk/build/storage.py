@@ -44,7 +44,7 @@ def run_root(settings: Settings) -> Path:
 
     podman takes at most 50 characters for it, and a state directory may have a longer name.
     """
-    return Path("/run/ropewalk") / _short_name(settings)
+    return settings.run / _short_name(settings)
 
 
 def cgroup(settings: Settings) -> str:

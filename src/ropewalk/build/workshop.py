@@ -15,7 +15,7 @@ from ropewalk import atomic
 from ropewalk.archive import ArchiveProxy, Lists, Pool, Upstream, ViewBook
 from ropewalk.build import storage
 from ropewalk.build.hostpip import PipSettings, from_host, pip_files
-from ropewalk.build.isolation import Isolation, isolation
+from ropewalk.build.isolation import Isolation, isolation_or_none
 from ropewalk.build.names import Names
 from ropewalk.events import Listener
 from ropewalk.oci.store import Store
@@ -85,14 +85,14 @@ def open_workshop(
         The workshop; its proxy runs and its lock is held during the ``with``.
 
     Raises:
-        HostError: Another process builds here, or this host cannot isolate a build.
+        HostError: Another process builds here.
     """
     variables = os.environ if environment is None else environment
     with ExitStack() as stack:
         stack.enter_context(atomic.locked(settings.state / "build.lock", wait=False))
         storage.clean(settings)
         stack.callback(storage.clean, settings)
-        found = isolation(settings)
+        found = isolation_or_none(settings)
         storage.prepare(settings, found.runtime or "runc")
         views = ViewBook(settings.views)
         proxy = stack.enter_context(ArchiveProxy(views, Pool(settings.pool), upstream, listener))

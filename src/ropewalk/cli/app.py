@@ -2,7 +2,7 @@
 
 import errno
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +13,7 @@ from ropewalk import __version__
 from ropewalk.cli.output import err
 from ropewalk.cli.session import open_session
 from ropewalk.errors import Exit, RopewalkError
+from ropewalk.process import become_root
 
 _REFUSED_BY_HOST = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOSPC, errno.EDQUOT})
 """What the system says that is no bug of ours: no right, no room."""
@@ -80,6 +81,7 @@ _COMMANDS = {
     "restrict": _ENFORCE,
 }
 """Each command with its panel in the help: a module of that name, which holds a group, or a function of that name."""
+_BUILDERS = frozenset({"build", "doctor", "prove", "refresh"})
 _HOMES = {"tree": "treepreview"}
 """Commands that are elsewhere: `treepreview` adds to the group of `tree`, which it loads."""
 
@@ -128,19 +130,33 @@ def main() -> None:
 
     A Ropewalk error is one line and a hint on standard error; a bug shows its traceback.
     """
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(run(sys.argv[1:], become_root))
 
 
-def run(arguments: list[str]) -> int:
+def builds(arguments: Sequence[str]) -> bool:
+    """Say whether a command line makes images, which needs root, be it that of a user namespace.
+
+    Args:
+        arguments: What follows the program's name.
+    """
+    named = _named(arguments)
+    asks = {"-h", "--help"} & set(arguments)
+    return not asks and (named in _BUILDERS or (named == "tree" and "preview" in arguments))
+
+
+def run(arguments: list[str], before: Callable[[], None] = lambda: None) -> int:
     """Run the command line and return its exit code.
 
     Args:
         arguments: What follows the program's name.
+        before: What to do first where the command makes images.
 
     Returns:
         A value of `ropewalk.errors.Exit`.
     """
     try:
+        if builds(arguments):
+            before()
         result = application(arguments)(arguments, prog_name="ropewalk", standalone_mode=False)
     except RopewalkError as error:
         _say(str(error), error.hint)
