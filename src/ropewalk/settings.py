@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+_RUN = Path("/run/ropewalk")
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -18,7 +20,12 @@ class Settings:
 
     state: Path
     shared: Path | None = None
-    run: Path = Path("/run/ropewalk")
+    run: Path = _RUN
+
+    @property
+    def groups(self) -> bool:
+        """Whether control groups may be made: not by an ordinary user, who is root of his own namespace only."""
+        return self.run == _RUN
 
     @property
     def store(self) -> Path:

@@ -284,7 +284,7 @@ def build_command(
     """
     options = (
         *build_options(shop.settings, shop.isolation),
-        f"--cgroup-parent={storage.cgroup(shop.settings)}/{order.build}",
+        *storage.cgroup_parent(shop.settings, order.build),
         *limit_options(order.limits),
     )
     args = (f"--build-arg={key}={value}" for key, value in arguments.items())

@@ -8,7 +8,7 @@ from ropewalk.archive import View
 from ropewalk.build.bootstrap import base_config, bootstrapped
 from ropewalk.build.containers import unload
 from ropewalk.build.dockerfile import Added, Order, run_dockerfile
-from ropewalk.build.imagetest import TestFailed, run_test
+from ropewalk.build.imagetest import TestFailed, check_testable, run_test
 from ropewalk.build.locked import supplied, taken
 from ropewalk.build.workshop import Workshop
 from ropewalk.errors import InputError
@@ -202,6 +202,7 @@ def build_recipe(
         RopewalkError: It could not be made.
         TestFailed: Its test did not succeed; nothing is tagged.
     """
+    check_testable(shop.settings, recipe)
     made = make_image(shop, recipe, parents, view, lock=lock)
     same = shop.book.load(made.image.digest)
     if same is not None and same.line == recipe.reference and shop.store.resolve(same.reference) is not None:

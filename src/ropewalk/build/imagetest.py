@@ -15,12 +15,13 @@ from ropewalk.build.dockerfile import Order, built
 from ropewalk.build.locked import supplied, taken
 from ropewalk.build.testroom import Room, furnish, room_command
 from ropewalk.build.workshop import Workshop
-from ropewalk.errors import Exit, RopewalkError
+from ropewalk.errors import Exit, HostError, RopewalkError
 from ropewalk.events import step
 from ropewalk.oci.model import Image
 from ropewalk.process import CommandFailed, run, tail_of
 from ropewalk.recipe.lock import LockedDeb
 from ropewalk.recipe.recipe import Recipe, ScriptTest, VariantTest
+from ropewalk.settings import Settings
 
 _TIMED_OUT = 124
 
@@ -49,6 +50,23 @@ class TestFailed(RopewalkError):
 
     __test__ = False
     exit_code = Exit.FAILED
+
+
+def check_testable(settings: Settings, recipe: Recipe) -> None:
+    """Refuse a recipe with a test where containers cannot be run: before the build, not after it.
+
+    Args:
+        settings: Where the state is.
+        recipe: The recipe.
+
+    Raises:
+        HostError: It has a test, and this user may make no control group, which podman needs.
+    """
+    if recipe.test is not None and not settings.groups:
+        hint = "build it as root; an ordinary user can build images that have no test"
+        raise HostError(
+            "its test needs a control group, which this user may not make", where=recipe.reference, hint=hint
+        )
 
 
 def run_test(

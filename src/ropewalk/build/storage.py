@@ -52,6 +52,16 @@ def cgroup(settings: Settings) -> str:
     return f"/ropewalk-{_short_name(settings)}"
 
 
+def cgroup_parent(settings: Settings, name: str) -> tuple[str, ...]:
+    """Return the option that puts a container into a control group of ours; none for who may make no group.
+
+    Args:
+        settings: Where the state is.
+        name: The build's word.
+    """
+    return (f"--cgroup-parent={cgroup(settings)}/{name}",) if settings.groups else ()
+
+
 def apart(settings: Settings, place: Path, name: str) -> tuple[str, ...]:
     """Return the options of a podman that sees our images but keeps containers of its own: none clash, all go with it.
 
