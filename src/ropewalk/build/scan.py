@@ -18,6 +18,8 @@ from ropewalk.oci.model import Entry, EntryType
 _OPAQUE = ("trusted.overlay.opaque", "user.overlay.opaque")
 _PERMISSIONS = 0o7777
 _KEPT_XATTRS = ("security.capability", "user.")
+_OVERLAYS = "user.overlay."
+"""What overlayfs keeps for itself where an ordinary user mounted it (its documentation, "User xattr")."""
 _FORMATS = {
     stat.S_IFDIR: EntryType.DIRECTORY,
     stat.S_IFREG: EntryType.FILE,
@@ -95,7 +97,7 @@ def _entry(source: Path, path: str, kind: EntryType, status: os.stat_result, lin
 
 def _xattrs(source: Path) -> tuple[tuple[str, bytes], ...]:
     names = os.listxattr(source, follow_symlinks=False)
-    kept = sorted(name for name in names if name.startswith(_KEPT_XATTRS) and name not in _OPAQUE)
+    kept = sorted(name for name in names if name.startswith(_KEPT_XATTRS) and not name.startswith(_OVERLAYS))
     return tuple((name, os.getxattr(source, name, follow_symlinks=False)) for name in kept)
 
 

@@ -1,32 +1,16 @@
 """Files, accounts and certificates of a base recipe."""
 
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ed25519
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from kit.certificates import certificate
 from kit.recipes import BASE, load, write
 from ropewalk.errors import InputError
 from ropewalk.recipe import Recipe, TreeConfig, load_base
 from ropewalk.recipe.recipe import BaseFile, BaseUser
 
 CERTIFIED = BASE + "packages: [ca-certificates]\ncertificates: [corp.pem]\n"
-
-
-def pem(*, authority: bool | None = True) -> tuple[bytes, bytes]:
-    """Make a certificate and its key, in PEM."""
-    key = ed25519.Ed25519PrivateKey.generate()
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Test")])
-    day = datetime(2026, 1, 1, tzinfo=UTC)
-    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    made = made.serial_number(7).not_valid_before(day).not_valid_after(day + timedelta(days=9))
-    if authority is not None:
-        made = made.add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
-    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    return made.sign(key, None).public_bytes(Encoding.PEM), secret
 
 
 def base(place: Path, text: str, files: dict[str, bytes] | None = None) -> Recipe:
@@ -68,21 +52,21 @@ def test_users_get_a_group_and_no_login_unless_they_say_otherwise(tmp_path: Path
 def test_a_certificate_is_kept_alone_under_the_name_that_the_store_reads(
     *, tmp_path: Path, authority: bool | None
 ) -> None:
-    certificate, _ = pem(authority=authority)
-    recipe = base(tmp_path, CERTIFIED, {"corp.pem": b"a note\n" + certificate})
+    made, _ = certificate(ca=authority)
+    recipe = base(tmp_path, CERTIFIED, {"corp.pem": b"a note\n" + made})
     assert recipe.base
-    assert [(one.name, one.content) for one in recipe.base.certificates] == [("corp.crt", certificate)]
+    assert [(one.name, one.content) for one in recipe.base.certificates] == [("corp.crt", made)]
 
 
 @pytest.mark.parametrize("what", ["none", "leaf", "key", "two", "broken"])
 def test_what_is_no_authoritys_certificate_is_refused(tmp_path: Path, what: str) -> None:
-    certificate, key = pem()
+    made, key = certificate()
     contents = {
         "none": b"nothing",
-        "leaf": pem(authority=False)[0],
-        "key": certificate + key,
-        "two": certificate * 2,
-        "broken": certificate.replace(b"-----\nMI", b"-----\nMA"),
+        "leaf": certificate(ca=False)[0],
+        "key": made + key,
+        "two": made * 2,
+        "broken": made.replace(b"-----\nMI", b"-----\nMA"),
     }
     words = {
         "none": "holds 0 certificates",
@@ -98,7 +82,11 @@ def test_what_is_no_authoritys_certificate_is_refused(tmp_path: Path, what: str)
 
 def test_certificates_need_the_package_that_keeps_them(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="need the package ca-certificates"):
-        base(tmp_path, CERTIFIED.replace("packages", "env").replace("[ca-certificates]", "{}"), {"corp.pem": pem()[0]})
+        base(
+            tmp_path,
+            CERTIFIED.replace("packages", "env").replace("[ca-certificates]", "{}"),
+            {"corp.pem": certificate()[0]},
+        )
 
 
 def test_the_digest_covers_what_stands_beside(tmp_path: Path) -> None:
