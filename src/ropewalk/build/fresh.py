@@ -6,6 +6,7 @@ Views and pool are shared: both hold only what the archive signed, and are read 
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from ropewalk import atomic

@@ -81,7 +81,7 @@ _COMMANDS = {
     "restrict": _ENFORCE,
 }
 """Each command with its panel in the help: a module of that name, which holds a group, or a function of that name."""
-_BUILDERS = frozenset({"build", "doctor", "prove", "refresh"})
+_BUILDERS = frozenset({"build", "doctor", "prove", "refresh", "reproduce"})
 _HOMES = {"tree": "treepreview"}
 """Commands that are elsewhere: `treepreview` adds to the group of `tree`, which it loads."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kit.street import SERVICES, TREE
-from ropewalk.cli.app import application, run
+from ropewalk.cli.app import application, builds, run
 from ropewalk.cli.output import human_size
 from ropewalk.cli.session import Session
 from ropewalk.errors import Exit
@@ -156,3 +156,22 @@ def test_a_command_is_loaded_alone_where_it_is_plain(
     arguments: tuple[str, ...], expected: list[tuple[str, ...]]
 ) -> None:
     assert _all(arguments) == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ("build x", True),
+        ("-q -c build build", True),
+        ("-c build plan", False),
+        ("tree preview .", True),
+        ("tree check .", False),
+        ("build --help", False),
+        ("", False),
+    ],
+)
+def test_what_makes_images_runs_as_root_of_some_namespace(*, arguments: str, expected: bool) -> None:
+    called: list[bool] = []
+    assert builds(arguments.split()) is expected
+    run(["build", "--help"], lambda: called.append(True))
+    assert called == []
