@@ -245,6 +245,7 @@ class Archive:
         place: str = "",
         packed: str = ".xz",
         apart: Sequence[Deb] = (),
+        sources: Sequence[str] = (),
     ) -> None:
         """Make a suite of packages: the .debs, the index, the signed release file.
 
@@ -257,12 +258,15 @@ class Archive:
             place: The directory of an archive beside Debian's; a suite that ends in ``/`` is flat there.
             packed: The end of the index's name.
             apart: Packages in an index of those for all architectures.
+            sources: Source packages, as ``NAME VERSION``.
         """
         base = self.root / place if place else self.base(suite)
         below = "" if suite.endswith("/") else "main/binary-{}/"
         files = self._index(base, suite, below.format("amd64"), debs, packed)
         if apart:
             files += self._index(base, suite, below.format("all"), apart, packed)
+        if sources:
+            files += self._sources(base, suite, "" if suite.endswith("/") else "main/source/", sources)
         values = {
             "Origin": "Debian",
             "Label": "Debian-Security" if suite.endswith("-security") else "Debian",
@@ -277,6 +281,25 @@ class Archive:
         }
         text = "".join(f"{name}: {value}\n" for name, value in values.items() if value)
         self.inrelease(suite, place).write_bytes((key or self.key).sign(text))
+
+    def _sources(self, base: Path, suite: str, below: str, sources: Sequence[str]) -> str:
+        """Write source packages and their index; return its line in the release file."""
+        stanzas = []
+        for source in sources:
+            name, version = source.split(" ")
+            stanza = f"Package: {name}\nVersion: {version}\nDirectory: pool/main/{name}\nChecksums-Sha256:\n"
+            for end in (".dsc", ".orig.tar.xz", ".debian.tar.xz"):
+                content = f"{source} {end}\n".encode()
+                path = base / "pool" / "main" / name / f"{name}_{version}{end}"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+                stanza += f" {hashlib.sha256(content).hexdigest()} {len(content)} {path.name}\n"
+            stanzas.append(stanza)
+        index = lzma.compress("\n".join(stanzas).encode(), preset=0)
+        path = base / suite_path(suite) / below / "Sources.xz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(index)
+        return f"\n {hashlib.sha256(index).hexdigest()} {len(index)} {below}Sources.xz"
 
     def _index(self, base: Path, suite: str, below: str, debs: Sequence[Deb], packed: str) -> str:
         """Write an index; return its lines in the release file."""

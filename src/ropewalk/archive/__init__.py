@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 from ropewalk.lazy import exported
 
 if TYPE_CHECKING:
+    from ropewalk.archive.audit import Finding, audit_pool, audit_views
+    from ropewalk.archive.compare import Change, Changed, changed_packages
     from ropewalk.archive.fetch import ArchiveUnreachable, NotInArchive
     from ropewalk.archive.index import ArchivePackage
     from ropewalk.archive.lists import Lists
@@ -13,12 +15,16 @@ if TYPE_CHECKING:
     from ropewalk.archive.proxy import ArchiveProxy, NotInPool, NotLocked
     from ropewalk.archive.release import DEBIAN_KEYRING, BadSignature, Release, parse_release, verify
     from ropewalk.archive.shelf import Damaged
+    from ropewalk.archive.sources import SourceFile, SourcePackage, fetch_sources
+    from ropewalk.archive.sweep import PoolFile, PoolPlan, ViewPlan, Why, plan_pool, plan_views, sweep_pool, sweep_views
     from ropewalk.archive.upstream import DEBIAN, SECURITY, Upstream, from_apt
     from ropewalk.archive.view import IndexFile, Pockets, SuiteView, View, ViewBook, suite_names, uri_of
 else:
     __getattr__ = exported(
         __name__,
         {
+            "audit": ("Finding", "audit_pool", "audit_views"),
+            "compare": ("Change", "Changed", "changed_packages"),
             "fetch": ("ArchiveUnreachable", "NotInArchive"),
             "index": ("ArchivePackage",),
             "lists": ("Lists",),
@@ -27,6 +33,17 @@ else:
             "proxy": ("ArchiveProxy", "NotInPool", "NotLocked"),
             "release": ("DEBIAN_KEYRING", "BadSignature", "Release", "parse_release", "verify"),
             "shelf": ("Damaged",),
+            "sources": ("SourceFile", "SourcePackage", "fetch_sources"),
+            "sweep": (
+                "PoolFile",
+                "PoolPlan",
+                "ViewPlan",
+                "Why",
+                "plan_pool",
+                "plan_views",
+                "sweep_pool",
+                "sweep_views",
+            ),
             "upstream": ("DEBIAN", "SECURITY", "Upstream", "from_apt"),
             "view": ("IndexFile", "Pockets", "SuiteView", "View", "ViewBook", "suite_names", "uri_of"),
         },
@@ -40,7 +57,10 @@ __all__ = [
     "ArchiveProxy",
     "ArchiveUnreachable",
     "BadSignature",
+    "Change",
+    "Changed",
     "Damaged",
+    "Finding",
     "IndexFile",
     "Lists",
     "NotInArchive",
@@ -48,18 +68,32 @@ __all__ = [
     "NotLocked",
     "Pockets",
     "Pool",
+    "PoolFile",
+    "PoolPlan",
     "Receding",
     "Release",
+    "SourceFile",
+    "SourcePackage",
     "SuiteView",
     "Upstream",
     "View",
     "ViewBook",
+    "ViewPlan",
+    "Why",
     "WrongContent",
     "WrongIndex",
     "WrongSuite",
+    "audit_pool",
+    "audit_views",
+    "changed_packages",
+    "fetch_sources",
     "from_apt",
     "parse_release",
+    "plan_pool",
+    "plan_views",
     "suite_names",
+    "sweep_pool",
+    "sweep_views",
     "uri_of",
     "verify",
 ]

@@ -4,7 +4,7 @@ import gzip
 import lzma
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ropewalk.debian import source_of
@@ -115,7 +115,7 @@ def rows(text: str) -> list[str] | None:
     return text[len(HEADER) :].split("\n")[:-1]
 
 
-def packages(lines: list[str], suite: str, uri: str) -> Iterator[ArchivePackage]:
+def packages(lines: Iterable[str], suite: str, uri: str) -> Iterator[ArchivePackage]:
     """Read a table's lines.
 
     Args:

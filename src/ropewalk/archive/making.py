@@ -49,6 +49,7 @@ class Work:
         architecture: Debian's name.
         now: Seconds since 1970, to warn of what has expired; None does not look.
         listener: Hears of each index that is fetched.
+        sources: Indexes of source packages are recorded too.
     """
 
     shelf: ViewShelf
@@ -58,6 +59,7 @@ class Work:
     architecture: str
     now: int | None
     listener: Listener
+    sources: bool = False
 
     def url(self, wanted: Wanted, path: str) -> str:
         """Return where a file of a suite is fetched."""
@@ -144,6 +146,13 @@ def wanted_indexes(release: Release, wanted: Wanted, architecture: str) -> tuple
     return tuple(found)
 
 
+def _source_indexes(release: Release, wanted: Wanted) -> tuple[IndexFile, ...]:
+    """Find the indexes of source packages; an archive need not have them."""
+    places = [""] if is_flat(wanted.suite) else [f"{component}/source/" for component in wanted.components]
+    found = (_index(release, place, "Sources") for place in places)
+    return tuple(index for index in found if index is not None)
+
+
 def _paths(index: IndexFile, *, by_hash: bool) -> Iterator[str]:
     """Name the places of an index; by hash first, since the plain name changes while an archive is updated."""
     if by_hash:
@@ -206,7 +215,8 @@ def record_suite(work: Work, wanted: Wanted, seen: Seen) -> tuple[SuiteView, See
     check_release(release, wanted, seen.date)
     _warn_if_expired(work, wanted, release)
     indexes = wanted_indexes(release, wanted, work.architecture)
-    for index in indexes:
+    sources = _source_indexes(release, wanted) if work.sources else ()
+    for index in (*indexes, *sources):
         if not work.shelf.holds(index.sha256):
             with step(work.listener, wanted.suite, f"fetch {index.path}"):
                 _fetch_index(work, wanted, index, by_hash=release.by_hash)
@@ -220,5 +230,6 @@ def record_suite(work: Work, wanted: Wanted, seen: Seen) -> tuple[SuiteView, See
         inrelease=_keep(work, data),
         indexes=indexes,
         keyring="" if wanted.keyring is None else _keep(work, wanted.keyring.read_bytes()),
+        sources=sources,
     )
     return made, Seen(release.date, where, mark, made.inrelease)

@@ -116,6 +116,16 @@ def verify(data: bytes, keyring: Path, where: str = "InRelease") -> bytes:
     return done.stdout
 
 
+def signed_text(inrelease: str) -> str:
+    """Return what a release file says that was verified before: the lines between the marks of its signature.
+
+    Args:
+        inrelease: The file.
+    """
+    _, _, rest = inrelease.partition("-----BEGIN PGP SIGNED MESSAGE-----")
+    return rest.partition("\n\n")[2].partition("-----BEGIN PGP SIGNATURE-----")[0]
+
+
 def _date(text: str, field: str, where: str) -> int:
     try:
         return seconds(text)

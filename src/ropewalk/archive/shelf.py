@@ -10,7 +10,8 @@ from pathlib import Path
 
 from ropewalk import atomic
 from ropewalk.archive.index import ArchivePackage, packages, rows, table
-from ropewalk.archive.suite import IndexFile, View, read_view
+from ropewalk.archive.release import parse_release, signed_text
+from ropewalk.archive.suite import IndexFile, SuiteView, View, read_view
 from ropewalk.errors import InputError, TrustError
 
 _ID = re.compile(r"[0-9]{8}-[0-9a-f]{10}")
@@ -39,6 +40,24 @@ class ViewShelf:
         """Return where a recorded file is."""
         return self._directory / "files" / sha256
 
+    def files(self) -> tuple[Path, ...]:
+        """Return all recorded files and the tables beside them, in the order of their names."""
+        return tuple(sorted((self._directory / "files").glob("*")))
+
+    def view_file(self, view_id: str) -> Path:
+        """Return where a view is or would be."""
+        return self._directory / f"{view_id}.json"
+
+    def made(self, view_id: str) -> int:
+        """Return when a view was last made, in seconds since 1970."""
+        return int(self.view_file(view_id).stat().st_mtime)
+
+    def remove(self, view_id: str) -> None:
+        """Forget a view, but not its files. The caller holds the lock."""
+        self.view_file(view_id).unlink(missing_ok=True)
+        order = {name: count for name, count in self._order().items() if name != view_id}
+        atomic.write_text(self._directory / "order.json", json.dumps(order, indent=1, sort_keys=True))
+
     def file(self, sha256: str) -> bytes:
         """Return a recorded file.
 
@@ -59,6 +78,15 @@ class ViewShelf:
             raise Damaged("a view's file is not what was recorded", where=str(path), hint=hint)
         return data
 
+    def valid_until(self, suite: SuiteView) -> int | None:
+        """Return until when a suite's release file is valid, in seconds since 1970; None where it does not say so.
+
+        Raises:
+            InputError, Damaged: As `file` says.
+        """
+        text = signed_text(self.file(suite.inrelease).decode(errors="replace"))
+        return parse_release(text, f"InRelease of {suite.name}").valid_until
+
     def holds(self, sha256: str) -> bool:
         """Tell whether a file is recorded and whole."""
         try:
@@ -77,7 +105,7 @@ class ViewShelf:
 
     def save(self, view: View) -> None:
         """Keep a view; it counts as made after all that are there. The caller holds the lock."""
-        atomic.write_text(self._directory / f"{view.id}.json", json.dumps(asdict(view), indent=1))
+        atomic.write_text(self.view_file(view.id), json.dumps(asdict(view), indent=1))
         order = self._order()
         order[view.id] = max(order.values(), default=0) + 1
         atomic.write_text(self._directory / "order.json", json.dumps(order, indent=1, sort_keys=True))
@@ -98,7 +126,7 @@ class ViewShelf:
             listed = "did you mean " + near[0] if near else "there are " + (", ".join(known[-5:]) or "none yet")
             hint = f"{listed}; `ropewalk archive list` shows all, `ropewalk archive view` makes one"
             raise InputError("there is no such view", where=f"view {view_id}", hint=hint)
-        path = self._directory / f"{view_id}.json"
+        path = self.view_file(view_id)
         try:
             return read_view(json.loads(path.read_bytes()))
         except (ValueError, KeyError, TypeError) as error:

@@ -84,6 +84,7 @@ class SuiteView:
         inrelease: The sha256 of the InRelease file.
         indexes: The indexes of packages that are recorded.
         keyring: The sha256 of the recorded keyring; empty where Debian's own keys signed.
+        sources: The indexes of source packages, where they are recorded.
     """
 
     uri: str
@@ -95,6 +96,7 @@ class SuiteView:
     inrelease: str
     indexes: tuple[IndexFile, ...]
     keyring: str = ""
+    sources: tuple[IndexFile, ...] = ()
 
     @property
     def path(self) -> str:
@@ -221,6 +223,7 @@ def read_view(data: dict[str, Any]) -> View:
                 **suite,
                 "components": tuple(suite["components"]),
                 "indexes": tuple(IndexFile(**index) for index in suite["indexes"]),
+                "sources": tuple(IndexFile(**index) for index in suite.get("sources", ())),
             }
         )
         for suite in data["suites"]

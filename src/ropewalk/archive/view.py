@@ -1,6 +1,7 @@
 """Archive views: the exact InRelease and index files of every suite in use at one moment."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ropewalk import atomic
@@ -39,6 +40,7 @@ class ViewBook(ViewShelf):
         listener: Listener,
         *,
         archives: Sequence[Repository] = (),
+        sources: bool = False,
         now: int | None = None,
     ) -> View:
         """Record what suites offer now.
@@ -50,6 +52,7 @@ class ViewBook(ViewShelf):
             upstream: Where the archive is fetched.
             listener: Hears of each index that is fetched.
             archives: Archives beside Debian's.
+            sources: Record the indexes of source packages too; the view's id is the same.
             now: Seconds since 1970, to warn of a release file that has expired; None does not look.
 
         Returns:
@@ -64,13 +67,21 @@ class ViewBook(ViewShelf):
         if not wanted or (suites and not components):
             raise InputError("a view needs suites and components", where="archive view", hint="name a suite and `main`")
         with atomic.locked(self.lock_file()), upstream.client() as client:
-            work = Work(self, client, upstream, self._keyring, architecture, now, listener)
+            work = Work(self, client, upstream, self._keyring, architecture, now, listener, sources)
             seen = remembered(self.memory_file(), self)
             held = []
             for one in wanted:
                 suite, seen[one.name] = record_suite(work, one, seen.get(one.name, Seen()))
                 held.append(suite)
-            view = view_of(architecture, held)
+            view = self._with_sources(view_of(architecture, held))
             self.save(view)
             remember(self.memory_file(), seen)
         return view
+
+    def _with_sources(self, view: View) -> View:
+        """Keep indexes of source packages that were recorded before, though they are not asked for now."""
+        if view.id not in self.ids():
+            return view
+        known = {suite.name: suite.sources for suite in self.load(view.id).suites}
+        suites = (replace(suite, sources=suite.sources or known.get(suite.name, ())) for suite in view.suites)
+        return replace(view, suites=tuple(suites))

@@ -8,6 +8,7 @@ from ropewalk.build.fresh import move_out, open_fresh, refuse_full
 from ropewalk.build.host import Check, checks, jobs, memory
 from ropewalk.build.imagetest import TestFailed, TestOutcome, run_test
 from ropewalk.build.isolation import Isolation, isolation
+from ropewalk.build.needs import Needs, needs
 from ropewalk.build.normalise import normalise
 from ropewalk.build.preview import open_preview
 from ropewalk.build.prune import Freed, prune, weigh
@@ -20,6 +21,7 @@ __all__ = [
     "Freed",
     "Isolation",
     "Made",
+    "Needs",
     "Outcome",
     "ParentFailed",
     "TestFailed",
@@ -39,6 +41,7 @@ __all__ = [
     "make_image",
     "memory",
     "move_out",
+    "needs",
     "normalise",
     "open_fresh",
     "open_preview",

@@ -66,6 +66,7 @@ _COMMANDS = {
     "prove": _MAKE,
     "reproduce": _MAKE,
     "tree": _MAKE,
+    "pool": _MAKE,
     "prune": _MAKE,
     "images": _LOOK,
     "show": _LOOK,

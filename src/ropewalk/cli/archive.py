@@ -1,12 +1,15 @@
 """``ropewalk archive``: views of the Debian archive."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ropewalk.archive import Pockets
-from ropewalk.cli.output import Format, FormatOption, print_json, print_line, print_table
-from ropewalk.cli.session import Session, host_architecture, when
+from ropewalk.cli.output import Format, FormatOption, human_size, print_json, print_line, print_table
+from ropewalk.cli.session import DAY, Session, host_architecture, when
+
+if TYPE_CHECKING:
+    from ropewalk.archive import SuiteView, View, ViewBook
 
 app = typer.Typer(no_args_is_help=True, help="Views of the Debian archive: what builds see of it at one moment.")
 
@@ -43,6 +46,7 @@ def view(
         session.upstream(),
         session.listener,
         archives=session.archives(),
+        sources=session.keeping().sources,
         now=session.now(),
     )
     if output is Format.JSON:
@@ -77,3 +81,123 @@ def list_views(context: typer.Context, output: FormatOption = Format.TEXT) -> No
         for view in views
     )
     print_table(("view", "architecture", "suites"), rows)
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    view: Annotated[str, typer.Argument(metavar="ID", help="The view.")],
+    output: FormatOption = Format.TEXT,
+) -> None:
+    """Show a view: its suites with their signed release files, who signed them, and which images need it."""
+    session: Session = context.obj
+    book = session.views()
+    found = book.load(view)
+    shown = [_suite(book, suite, session.now()) for suite in found.suites]
+    needed = session.needs().views.get(view, ())
+    if output is Format.JSON:
+        print_json({"id": view, "architecture": found.architecture, "suites": shown, "needed_by": needed})
+        return
+    columns = ("suite", "components", "packages", "date", "valid until", "keys")
+    print_table(columns, (_row(one) for one in shown), right=("packages",))
+    print_line(f"needed by {len(needed)} images" + "".join(f"\n  {name}" for name in needed))
+
+
+def _suite(book: "ViewBook", suite: "SuiteView", now: int) -> dict[str, Any]:
+    """Describe a suite; its release file's signature was checked when it was recorded."""
+    until = book.valid_until(suite)
+    return {
+        "suite": suite.suite,
+        "uri": suite.uri,
+        "codename": suite.codename,
+        "label": suite.label,
+        "components": suite.components,
+        "date": suite.date,
+        "valid_until": until,
+        "expired": until is not None and until < now,
+        "inrelease": suite.inrelease,
+        "keyring": suite.keyring,
+        "packages": sum(len(book.rows(index)) for index in suite.indexes),
+        "indexes": [index.path for index in (*suite.indexes, *suite.sources)],
+    }
+
+
+def _row(one: dict[str, Any]) -> tuple[object, ...]:
+    until = "for ever" if one["valid_until"] is None else when(one["valid_until"])
+    expired = " (expired)" if one["expired"] else ""
+    keys = f"keyring {one['keyring'][:12]}" if one["keyring"] else "Debian's"
+    name = f"{one['uri']} {one['suite']}"
+    return name, " ".join(one["components"]), one["packages"], when(one["date"]), f"{until}{expired}", keys
+
+
+@app.command()
+def diff(
+    context: typer.Context,
+    first: Annotated[str, typer.Argument(metavar="V1", help="The older view.")],
+    second: Annotated[str, typer.Argument(metavar="V2", help="The newer view.")],
+    output: FormatOption = Format.TEXT,
+) -> None:
+    """Show what changed between two views: packages that are new, gone, newer or older, suite by suite."""
+    from ropewalk.archive import changed_packages
+
+    session: Session = context.obj
+    book = session.views()
+    old, new = book.load(first), book.load(second)
+    changed = changed_packages(book, old, new)
+    if output is Format.JSON:
+        keys = ("package", "architecture", "suite", "change", "old", "new")
+        rows = [{key: getattr(one, key) for key in keys} for one in changed]
+        print_json({"suites": _suites(old, new), "packages": rows})
+        return
+    for one in _suites(old, new):
+        print_line(f"{one['change']}: {one['suite']}")
+    if changed:
+        columns = ("package", "architecture", "change", "old", "new", "suite")
+        print_table(columns, ((c.package, c.architecture, c.change, c.old, c.new, c.suite) for c in changed))
+    print_line(f"{len(changed)} packages differ" if changed else "the same packages")
+
+
+def _suites(old: "View", new: "View") -> list[dict[str, str]]:
+    before = {suite.name: suite.inrelease for suite in old.suites}
+    after = {suite.name: suite.inrelease for suite in new.suites}
+    found = []
+    for name in sorted({*before, *after}):
+        if before.get(name) != after.get(name):
+            change = "added" if name not in before else "removed" if name not in after else "changed"
+            found.append({"suite": name, "change": change})
+    return found
+
+
+@app.command()
+def gc(
+    context: typer.Context,
+    *,
+    apply: Annotated[bool, typer.Option("--apply", help="Remove them; otherwise they are only shown.")] = False,
+    output: FormatOption = Format.TEXT,
+) -> None:
+    """Show, and with --apply remove, views that no image needs and that were not made again for long.
+
+    A view stays as long as an image of the store, a verified one of the registry, or a lock file names it, with its signed
+    release files and indexes; so does the newest. Others go after `view_days` (30). How new each suite was is remembered.
+    Nothing may build meanwhile.
+    """
+    from ropewalk import atomic
+    from ropewalk.archive import plan_views, sweep_views
+
+    session: Session = context.obj
+    book = session.views()
+    with session.pool().alone(), atomic.locked(book.lock_file()):
+        needed = session.needs().views
+        plan = plan_views(book, needed, session.now() - session.keeping().view_days * DAY)
+        if apply:
+            sweep_views(book, plan)
+    if output is Format.JSON:
+        gone = [view.id for view in plan.views]
+        print_json({"applied": apply, "views": gone, "files": len(plan.files), "bytes": plan.size})
+        return
+    if plan.views:
+        rows = ((view.id, ", ".join(suite.suite for suite in view.suites)) for view in plan.views)
+        print_table(("view", "suites"), rows)
+    done = "removed" if apply else "would be removed; --apply does it"
+    counted = f"{len(plan.views)} views, {len(plan.files)} files, {human_size(plan.size)} {done}"
+    print_line(counted if plan.files or plan.views else "nothing to remove")

@@ -16,18 +16,18 @@ import typer
 from ropewalk import atomic
 from ropewalk.cli.progress import Progress
 from ropewalk.errors import InputError
-from ropewalk.events import Event, EventKind, Listener
+from ropewalk.events import Event, EventKind, Listener, step
 from ropewalk.settings import Settings, from_environment
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from ropewalk.archive import Upstream, View, ViewBook
-    from ropewalk.build import Workshop
+    from ropewalk.archive import Pool, Upstream, View, ViewBook
+    from ropewalk.build import Needs, Workshop
     from ropewalk.debian import Repository
     from ropewalk.oci import Image, RegistryClient, Store
     from ropewalk.plan import Observed
-    from ropewalk.recipe import BaseSpec, BuildRecord, Recipe, RecordBook, TreeConfig
+    from ropewalk.recipe import BaseSpec, BuildRecord, Keeping, Recipe, RecordBook, TreeConfig
 
 DirectoriesArgument = Annotated[
     list[Path] | None,
@@ -40,6 +40,8 @@ RegistryOption = Annotated[
 ]
 
 _TREE = "tree.json"
+DAY = 86400
+"""Seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,12 @@ class Session:
         from ropewalk.archive import ViewBook
 
         return ViewBook(self.settings.views)
+
+    def pool(self) -> "Pool":
+        """Return the pool of .debs."""
+        from ropewalk.archive import Pool
+
+        return Pool(self.settings.pool)
 
     def view(self, identifier: str | None) -> "View":
         """Return the view of that id, else the newest.
@@ -197,6 +205,23 @@ class Session:
     def archives(self) -> "tuple[Repository, ...]":
         """Return the archives beside Debian's that the tree's config names; none without a config."""
         return self.config().archives if self._config_path().exists() else ()
+
+    def keeping(self) -> "Keeping":
+        """Return how long views and pool keep what no image needs: the config's, else the usual."""
+        from ropewalk.recipe import Keeping
+
+        return self.config().keep if self._config_path().exists() else Keeping()
+
+    def needs(self, *, sources: bool = False) -> "Needs":
+        """Find out what the state's images and the tree's locks need of views and pool.
+
+        Args:
+            sources: Source packages count too.
+        """
+        from ropewalk.build import needs
+
+        with step(self.listener, "images", "read what they need"):
+            return needs(self.store(), self.book(), self.views(), (), sources=sources)
 
     def remember(self, directories: list[Path] | None) -> None:
         """Keep the tree of a build, for later commands that name none.

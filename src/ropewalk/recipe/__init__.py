@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ropewalk.recipe.config import Foreign, TreeConfig, load_config
     from ropewalk.recipe.dockerfile import Dockerfile, Instruction, Stage, parse
     from ropewalk.recipe.head import check_name, check_version
+    from ropewalk.recipe.keeping import Keeping
     from ropewalk.recipe.limits import Limits, parse_limits
     from ropewalk.recipe.lock import Lock, LockedDeb
     from ropewalk.recipe.parents import Rules
@@ -63,6 +64,7 @@ else:
             "config": ("Foreign", "TreeConfig", "load_config"),
             "dockerfile": ("Dockerfile", "Instruction", "Stage", "parse"),
             "head": ("check_name", "check_version"),
+            "keeping": ("Keeping",),
             "limits": ("Limits", "parse_limits"),
             "lock": ("Lock", "LockedDeb"),
             "parents": ("Rules",),
@@ -112,6 +114,7 @@ __all__ = [
     "Generation",
     "How",
     "Instruction",
+    "Keeping",
     "LayerKind",
     "Limits",
     "Loaded",

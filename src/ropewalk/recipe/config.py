@@ -9,6 +9,7 @@ from typing import Any
 from ropewalk.debian import Repository
 from ropewalk.errors import InputError
 from ropewalk.recipe.archives import read_archives
+from ropewalk.recipe.keeping import Keeping, read_keeping
 from ropewalk.recipe.limits import Limits, parse_limits
 from ropewalk.recipe.yamlfile import Node, load
 
@@ -64,6 +65,7 @@ class TreeConfig:
         endpoint: The address where the registry answers; empty for the name itself.
         aliases: Other names of the same registry.
         foreign: Allowed parents of other registries.
+        keep: What views and pool keep beyond what images need.
         archives: Signed apt repositories that every view records beside Debian's.
         keys: Directory of the keys, as written; empty for the state directory's.
         test_seconds: How long an image's test may take.
@@ -95,6 +97,7 @@ class TreeConfig:
     aliases: tuple[str, ...] = ()
     foreign: tuple[Foreign, ...] = ()
     archives: tuple[Repository, ...] = ()
+    keep: Keeping = field(default_factory=Keeping)
     keys: str = ""
     test_seconds: int = 600
     variables: Mapping[str, Any] = field(default_factory=dict)
@@ -172,6 +175,7 @@ _OUR_READERS: Mapping[str, Callable[[Node], Any]] = {
     "endpoint": Node.text,
     "aliases": Node.texts,
     "foreign": _foreign,
+    "keep": read_keeping,
     "archives": lambda node: read_archives(node, node.path.parent),
     "keys": Node.text,
     "test_seconds": Node.number,
