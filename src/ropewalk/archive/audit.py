@@ -123,7 +123,11 @@ def _audit_index(shelf: ViewShelf, release: Release, index: IndexFile, name: str
         yield _lost(name, path, error.message)
         return
     rows = path.with_suffix(".packages")
-    if rows.is_file() and (text := rows.read_text(encoding="utf-8")).startswith(HEADER) and text != table(data, index.path):
+    if (
+        rows.is_file()
+        and (text := rows.read_text(encoding="utf-8")).startswith(HEADER)
+        and text != table(data, index.path)
+    ):
         remedy = "remove it: `ropewalk pool verify --apply`; it is made again of the index"
         yield Finding(f"table of {name}", rows, "is not what the index says", remedy, removable=True)
 

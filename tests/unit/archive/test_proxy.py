@@ -248,6 +248,17 @@ def test_a_damaged_pool_heals_with_a_warning(world: World) -> None:
     assert world.proxy.errors == ()
 
 
+@pytest.mark.parametrize("what", ["index", "inrelease"])
+def test_a_changed_file_of_a_view_is_not_served(world: World, what: str) -> None:
+    suite = world.everything.suites[0]
+    path = world.book.file_path(suite.indexes[0].sha256 if what == "index" else suite.inrelease)
+    path.write_bytes(path.read_bytes()[::-1])
+    status, reason, _ = world.ask(f"{PACKAGES}/Packages.xz" if what == "index" else INRELEASE)
+    assert status == 502
+    assert reason.startswith("a view's file is not what was recorded: ")
+    assert [event.kind for event in world.heard] == [EventKind.FAILED]
+
+
 def test_a_wrong_deb_from_the_mirror_reaches_the_caller(world: World) -> None:
     path = world.archive.root / "debian" / HELLO.filename
     path.write_bytes(path.read_bytes()[::-1])
