@@ -14,9 +14,10 @@ from ropewalk.archive import DEBIAN_KEYRING, View, uri_of
 from ropewalk.build import storage
 from ropewalk.build.aptfiles import STRIP, SmallFile, base_files
 from ropewalk.build.basetree import furnished, stripped
+from ropewalk.build.concerns import tell
 from ropewalk.build.failure import telling
 from ropewalk.build.limits import limited
-from ropewalk.build.normalise import normalise
+from ropewalk.build.normalise import concerns, normalise
 from ropewalk.build.scan import scan
 from ropewalk.build.workshop import Workshop
 from ropewalk.errors import InputError
@@ -223,8 +224,9 @@ def bootstrapped(
             run(limited(storage.nameless(command), group, recipe.limits), log=log)
         # Without an entry of its own, clients give the root their own mode: podman 0555.
         root = TarItem(Entry("", EntryType.DIRECTORY, 0o755, mtime=epoch), None)
-        scanned = stripped(scan(ground.root), spec.strip)
-        items = normalise(base_items(scanned, base_files(spec), epoch), {}, epoch)
+        laid = tuple(base_items(stripped(scan(ground.root), spec.strip), base_files(spec), epoch))
+        tell(shop, recipe, concerns(laid))
+        items = normalise(laid, {}, epoch)
         yield (root, *furnished((dated(item, epoch) for item in items), spec, epoch, recipe.reference))
     finally:
         shutil.rmtree(place, ignore_errors=True)

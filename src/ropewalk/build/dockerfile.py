@@ -19,8 +19,9 @@ from ropewalk.build.aptfiles import SOURCES
 from ropewalk.build.containers import Stored, inspect, ld_cache, load_image, named, read_added_layer
 from ropewalk.build.failure import telling
 from ropewalk.build.isolation import build_options
+from ropewalk.build.known import Known
 from ropewalk.build.limits import limit_options
-from ropewalk.build.normalise import APT_CONF, MOUNT, normalise, secrets
+from ropewalk.build.normalise import APT_CONF, MOUNT, concerns, normalise
 from ropewalk.build.sources import lend_sources, mounting, write_stages
 from ropewalk.build.workshop import Workshop
 from ropewalk.errors import InputError
@@ -90,12 +91,12 @@ class Added:
     Attributes:
         items: The normalised own layer; empty where nothing was added.
         config: How the image runs.
-        secrets: Paths of private keys that were left out.
+        concerns: What packages made at install that no image should have: rows of the table with their paths.
     """
 
     items: tuple[TarItem, ...]
     config: ImageConfig
-    secrets: tuple[str, ...] = ()
+    concerns: tuple[tuple[Known, tuple[str, ...]], ...] = ()
 
 
 def prepared(text: str, arguments: Sequence[str], ending: Sequence[str]) -> str:
@@ -209,7 +210,7 @@ def run_dockerfile(shop: Workshop, order: Order, log: Path) -> Iterator[Added]:
         items = normalise(scanned, tree, order.epoch)
         if not ending and any(item.entry.path in {"sbin/ldconfig", "usr/sbin/ldconfig"} for item in items):
             items = _with_cache(items, ld_cache(shop, stored.name), order.epoch)
-        yield Added(items, _config(stored.config, order), secrets(scanned))
+        yield Added(items, _config(stored.config, order), concerns(scanned))
 
 
 def _config(found: ImageConfig, order: Order) -> ImageConfig:

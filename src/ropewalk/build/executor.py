@@ -6,13 +6,14 @@ from pathlib import Path
 
 from ropewalk.archive import View
 from ropewalk.build.bootstrap import base_config, bootstrapped
+from ropewalk.build.concerns import tell
 from ropewalk.build.containers import unload
 from ropewalk.build.dockerfile import Added, Order, run_dockerfile
 from ropewalk.build.imagetest import TestFailed, check_testable, run_test
 from ropewalk.build.locked import supplied, taken
 from ropewalk.build.workshop import Workshop
 from ropewalk.errors import InputError
-from ropewalk.events import Event, EventKind, step
+from ropewalk.events import step
 from ropewalk.oci import Image, Platform
 from ropewalk.oci.annotations import annotations
 from ropewalk.plan import resolve
@@ -102,6 +103,7 @@ def make_image(
         step(shop.listener, recipe.reference, "build", log=str(log)),
         run_dockerfile(shop, order, log) as added,
     ):
+        tell(shop, recipe, added.concerns)
         inherited = _owners(shop, final, below)
         return _assemble(shop, recipe, added, inherited, order, final=final)
 
@@ -144,11 +146,6 @@ def _assemble(
     said = annotations(recipe.reference, order.epoch, base)
     image = shop.store.add_image(added.config, layers, platform, order.epoch, history, annotations=said)
     owned = tuple(OwnedLayer(layer.diff_id, recipe.path, LayerKind.OWN) for layer in own)
-    if added.secrets:
-        told = f"{', '.join(f'/{path}' for path in added.secrets)}: make them when a container starts"
-        shop.listener(
-            Event(EventKind.WARNING, recipe.reference, "keys that every copy would share were left out", told)
-        )
     took = Lock(order.view.id, taken(shop, order.build))
     return Made(image, (*inherited, *owned), order.epoch, took, order)
 

@@ -1,4 +1,4 @@
-"""Contents that differ from build to build, made equal (REBASE.md, 'What two builds differ in')."""
+"""Contents that differ from build to build, made equal; `known.py` says at which paths."""
 
 import hashlib
 import re
@@ -7,6 +7,9 @@ from collections.abc import Callable
 
 from ropewalk.build.marshalled import ordered
 
+_INITIATOR = re.compile(rb"^InitiatorName=iqn\.1993-08\.org\.debian:01:[0-9a-f]+$", re.MULTILINE)
+_PIP_PLACE = re.compile(rb"(/tmp/pip-[a-z-]+-)[a-z0-9_]{8}(?:(/[\w.+-]+_)[0-9a-f]{32})?", re.ASCII)
+_BUILD_ID = re.compile(rb"(?<=\x04\0\0\0\x14\0\0\0\x03\0\0\0GNU\0).{20}", re.DOTALL)
 _PYC_FLAGS = slice(4, 8)
 _PYC_MTIME = slice(8, 12)
 _JKS_MAGIC = b"\xfe\xed\xfe\xed"
@@ -21,6 +24,15 @@ Mend = Callable[[bytes, int], bytes]
 def emptied(_data: bytes, _epoch: int) -> bytes:
     """Return nothing: ``/etc/machine-id`` must be there, and empty, so that each system makes its own."""
     return b""
+
+
+def initiator(data: bytes, _epoch: int) -> bytes:
+    """Let open-iscsi make an initiator's name at its start, as its own check does where the file says ``GenerateName``.
+
+    Args:
+        data: The file; a name that a recipe chose stays.
+    """
+    return b"GenerateName=yes\n" if _INITIATOR.search(data) else data
 
 
 def pyc(data: bytes, epoch: int) -> bytes:
@@ -108,18 +120,23 @@ def _after_text(body: bytes, offset: int) -> int:
     return offset + 2 + int(length)
 
 
-_MENDS: tuple[tuple[re.Pattern[str], Mend], ...] = (
-    (re.compile(r"etc/machine-id"), emptied),
-    (re.compile(r".+\.pyc"), pyc),
-    (re.compile(r"etc/ssl/certs/java/cacerts"), keystore),
-    (re.compile(r"(usr/share/texmf|usr/share/texlive/texmf-dist|var/lib/texmf|usr/local/share/texmf)/ls-R\S*"), ls_r),
-)
+def extension(data: bytes, _epoch: int) -> bytes:
+    """Give the directory in which pip built a C extension, which its debugging information holds, one name.
 
-
-def mend_for(path: str) -> Mend | None:
-    """Return what mends the file at a path; None where it stays as it is.
+    pip cannot be told where to build, and flags for the compiler would reach every other build too (``CFLAGS`` replaces
+    what a Makefile or configure script chooses). So the random parts of the name become zeros, and the build id, a hash
+    of all that, is made anew (ELF note of type 3, 20 bytes).
 
     Args:
-        path: Relative to the root.
+        data: The file; it stays where it names no such directory.
     """
-    return next((mend for pattern, mend in _MENDS if pattern.fullmatch(path)), None)
+    named = _PIP_PLACE.sub(_zeroed, data)
+    if named == data:
+        return data
+    digest = hashlib.sha1(_BUILD_ID.sub(bytes(20), named, count=1), usedforsecurity=False).digest()
+    return _BUILD_ID.sub(lambda _: digest, named, count=1)
+
+
+def _zeroed(found: re.Match[bytes]) -> bytes:
+    place, project = found[1] + b"0" * 8, found[2]
+    return place if project is None else place + project + b"0" * 32

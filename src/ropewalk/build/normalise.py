@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import BinaryIO
 
-from ropewalk.build.mend import mend_for
+from ropewalk.build.installed import RECORD, recorded
+from ropewalk.build.known import TABLE, Known, Treatment, known
 from ropewalk.oci.layer import TarItem
 from ropewalk.oci.model import Entry, EntryType
 from ropewalk.oci.tree import Tree, same
@@ -21,34 +22,8 @@ APT_CONF = "etc/apt/apt.conf.d/zzz-ropewalk"
 MOUNT = "run/ropewalk"
 """Where a build sees the host's pip settings and certificates; never in an image."""
 
-_DROPPED = re.compile(
-    "|".join(
-        (
-            r"var/log/(dpkg|alternatives|bootstrap|fontconfig)\.log",
-            r"var/log/(btmp|wtmp|lastlog|faillog|tallylog)",
-            r"var/log/apt/.+",
-            r"var/cache/(ldconfig|man)/.+",
-            r"var/cache/apt/(pkgcache\.bin|srcpkgcache\.bin|archives/.+)",
-            r"var/lib/apt/lists/.+",
-            r"var/.+-old",
-            r"etc/(passwd|group|shadow|gshadow|subuid|subgid)-",
-            r"etc/aliases\.db",
-            r"var/lib/postgresql/[^/]+/[^/]+/.+",
-            r"var/lib/mysql/.+",
-            r"var/lib/texmf/.+\.log",
-            r"usr/lib/jvm/java-(8|11)-[^/]+/.+/classes\.jsa",
-            r"(dev|proc|sys)/.+",
-            re.escape(APT_CONF),
-            rf"{MOUNT}(/.+)?",
-        )
-    )
-)
-_SECRETS = re.compile(
-    r"etc/ssh/ssh_host_[^/]+_key(\.pub)?"
-    r"|etc/ssl/(private/ssl-cert-snakeoil\.key|certs/ssl-cert-snakeoil\.pem)"
-    r"|(.+/)?\.erlang\.cookie"
-    r"|var/lib/dbus/machine-id"
-)
+_TRACES = re.compile(rf"var/lib/apt/lists/.+|(dev|proc|sys)/.+|{re.escape(APT_CONF)}|{MOUNT}(/.+)?")
+"""What the build itself leaves."""
 _SNAKEOIL = "ssl-cert-snakeoil.pem"
 _STUBS = frozenset({"etc/hosts", "etc/hostname", "etc/resolv.conf", "run/.containerenv", "run/secrets", ".dockerenv"})
 """Where container tools mount something during a RUN and leave an empty file or directory."""
@@ -80,7 +55,7 @@ def normalise(items: Iterable[TarItem], parent: Tree, epoch: int) -> tuple[TarIt
         The items to write, by path.
     """
     parts = _take_apart(items, parent)
-    mended = {path: _mended(item, epoch) for path, item in parts.items.items()}
+    mended = _recorded({path: _mended(item, epoch) for path, item in parts.items.items()})
     kept = {path: item for path, item in mended.items() if not _dropped(item.entry, parent)}
     news = {path: item for path, item in kept.items() if _is_news(item, mended, parent, parts.opaque)}
     whole = _with_ancestors(_promoted(news, mended), mended, parent)
@@ -90,16 +65,23 @@ def normalise(items: Iterable[TarItem], parent: Tree, epoch: int) -> tuple[TarIt
     )
 
 
-def secrets(items: Iterable[TarItem]) -> tuple[str, ...]:
-    """Name the private keys and ids that `normalise` drops because every copy of the image would share them.
+def concerns(items: Iterable[TarItem]) -> tuple[tuple[Known, tuple[str, ...]], ...]:
+    """Find what packages made at install that an image should not have, whether it is left out or stays.
 
     Args:
-        items: The layer as the build left it.
+        items: The layer as the build left it; of a few files the content is read.
 
     Returns:
-        Their paths, sorted.
+        Rows of the table with the paths that each is about, in the table's order.
     """
-    return tuple(sorted(item.entry.path for item in items if _is_secret(item.entry)))
+    found: dict[Known, list[str]] = {}
+    for item in items:
+        row = _row(item.entry)
+        if row is None or row.concern is None or item.entry.type is not EntryType.FILE:
+            continue
+        if row.shows is None or row.shows(_content(item)):
+            found.setdefault(row, []).append(item.entry.path)
+    return tuple((row, tuple(sorted(found[row]))) for row in TABLE if row in found)
 
 
 def _take_apart(items: Iterable[TarItem], parent: Tree) -> _Parts:
@@ -113,16 +95,19 @@ def _take_apart(items: Iterable[TarItem], parent: Tree) -> _Parts:
     return _Parts(at, frozenset(opaque))
 
 
-def _is_secret(entry: Entry) -> bool:
-    if entry.type is EntryType.SYMLINK:
-        return entry.link.endswith(_SNAKEOIL)
-    return entry.type is EntryType.FILE and _SECRETS.fullmatch(entry.path) is not None
+def _row(entry: Entry) -> Known | None:
+    """Return what is known of an entry; a link to the snakeoil certificate goes with it."""
+    if entry.type is EntryType.SYMLINK and entry.link.endswith(_SNAKEOIL):
+        return known(f"etc/ssl/certs/{_SNAKEOIL}")
+    row = known(entry.path)
+    return None if row is not None and row.files and entry.type is not EntryType.FILE else row
 
 
 def _dropped(entry: Entry, parent: Tree) -> bool:
     if entry.type is EntryType.WHITEOUT:
         return entry.path not in parent
-    if _DROPPED.fullmatch(entry.path) or _is_secret(entry):
+    row = _row(entry)
+    if _TRACES.fullmatch(entry.path) or (row is not None and row.treatment is Treatment.LEFT_OUT):
         return True
     empty = entry.type is EntryType.DIRECTORY or (entry.type is EntryType.FILE and entry.size == 0)
     return entry.path in _STUBS and empty and entry.path not in parent
@@ -131,13 +116,32 @@ def _dropped(entry: Entry, parent: Tree) -> bool:
 def _mended(item: TarItem, epoch: int) -> TarItem:
     """Clamp an item's time and mend its content where the table says so."""
     entry = replace(item.entry, mtime=min(item.entry.mtime, epoch))
-    mend = mend_for(entry.path) if item.content and entry.type is EntryType.FILE else None
-    if mend is None or item.content is None:
+    row = _row(entry) if item.content is not None else None
+    if row is None or row.mend is None:
         return TarItem(entry, item.content)
-    with item.content() as stream:
-        data = mend(stream.read(), epoch)
+    return _rewritten(entry, row.mend(_content(item), epoch))
+
+
+def _rewritten(entry: Entry, data: bytes) -> TarItem:
     checked = replace(entry, size=len(data), sha256=hashlib.sha256(data).hexdigest())
     return TarItem(checked, partial(io.BytesIO, data))
+
+
+def _recorded(items: dict[str, TarItem]) -> dict[str, TarItem]:
+    """Tell the lists of installed Python packages what became of their extensions."""
+    lists = [path for path in items if RECORD.fullmatch(path) and items[path].content is not None]
+    if not lists:
+        return items
+    mended = {path: item.entry for path, item in items.items() if item.entry.sha256}
+    written = {path: _rewritten(items[path].entry, recorded(path, _content(items[path]), mended)) for path in lists}
+    return {**items, **written}
+
+
+def _content(item: TarItem) -> bytes:
+    if item.content is None:
+        return b""
+    with item.content() as stream:
+        return stream.read()
 
 
 def _is_news(item: TarItem, everything: dict[str, TarItem], parent: Tree, opaque: Collection[str]) -> bool:

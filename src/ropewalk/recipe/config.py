@@ -10,8 +10,9 @@ from ropewalk.debian import Repository
 from ropewalk.errors import InputError
 from ropewalk.recipe.archives import read_archives
 from ropewalk.recipe.keeping import Keeping, read_keeping
+from ropewalk.recipe.concern import Concern
 from ropewalk.recipe.limits import Limits, parse_limits
-from ropewalk.recipe.yamlfile import Node, load
+from ropewalk.recipe.yamlfile import Node, load, nearest
 
 _OURS = "ropewalk"
 
@@ -69,6 +70,7 @@ class TreeConfig:
         archives: Signed apt repositories that every view records beside Debian's.
         keys: Directory of the keys, as written; empty for the state directory's.
         test_seconds: How long an image's test may take.
+        refuse: What builds must not make.
         variables: Every other key, for templates.
         path: The file; None where there is none.
     """
@@ -100,6 +102,7 @@ class TreeConfig:
     keep: Keeping = field(default_factory=Keeping)
     keys: str = ""
     test_seconds: int = 600
+    refuse: tuple[Concern, ...] = ()
     variables: Mapping[str, Any] = field(default_factory=dict)
     path: Path | None = None
 
@@ -171,6 +174,14 @@ def _foreign(node: Node) -> tuple[Foreign, ...]:
     return tuple(found)
 
 
+def _concerns(node: Node) -> tuple[Concern, ...]:
+    words = [str(word) for word in Concern]
+    for item in node.items():
+        if item.text() not in words:
+            raise item.fault(f"nothing that a build can refuse is called `{item.text()}`", nearest(item.text(), words))
+    return tuple(Concern(item.text()) for item in node.items())
+
+
 _OUR_READERS: Mapping[str, Callable[[Node], Any]] = {
     "endpoint": Node.text,
     "aliases": Node.texts,
@@ -179,6 +190,7 @@ _OUR_READERS: Mapping[str, Callable[[Node], Any]] = {
     "archives": lambda node: read_archives(node, node.path.parent),
     "keys": Node.text,
     "test_seconds": Node.number,
+    "refuse": _concerns,
 }
 _LATER = ("compressor", "refresh")
 

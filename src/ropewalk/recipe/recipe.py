@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from ropewalk.recipe.concern import Concern
 from ropewalk.recipe.limits import NO_LIMITS, Limits
 
 
@@ -214,6 +215,7 @@ class Recipe:
         config: The config file that it was read with; None where there was none.
         roots: The directories that were named when it was read.
         test_seconds: How long its test may take; no input of the image.
+        refuse: What its build must not make; no input of the image.
     """
 
     generation: Generation
@@ -235,6 +237,7 @@ class Recipe:
     config: Path | None = None
     roots: tuple[Path, ...] = ()
     test_seconds: int = 600
+    refuse: tuple[Concern, ...] = ()
 
     @property
     def path(self) -> str:

@@ -245,8 +245,8 @@ def load_tree(
     proxy, roots = config.http_proxy or "", tuple(directories)
 
     def given(recipe: Recipe) -> Recipe:
-        seconds, limits = config.test_seconds, config.limits
-        return replace(recipe, limits=limits, proxy=proxy, config=config.path, roots=roots, test_seconds=seconds)
+        found = replace(recipe, limits=config.limits, proxy=proxy, config=config.path, roots=roots)
+        return replace(found, test_seconds=config.test_seconds, refuse=config.refuse)
 
     recipes = tuple(given(load(place, found)) for place, found in places.items())
     return Loaded(recipes, tuple(warnings))

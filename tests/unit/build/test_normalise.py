@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ropewalk.build.normalise import APT_CONF, MOUNT, normalise, secrets
+from ropewalk.build.normalise import APT_CONF, MOUNT, concerns, normalise
 from ropewalk.oci.layer import TarItem
 from ropewalk.oci.model import Entry, EntryType
 
@@ -203,10 +203,37 @@ def test_the_machine_id_is_emptied() -> None:
     assert normalise([file("etc/machine-id", b"1234\n")], tree(file("etc/machine-id", b"")), EPOCH) == ()
 
 
-def test_private_keys_are_named() -> None:
+def test_what_no_image_should_have_is_named_whether_it_goes_or_stays() -> None:
+    shadow = file("etc/shadow", b"root:*:1::::::\nme:$y$j9T$salt$hash:1::::::\n")
+    key = file("srv/app/tls.key", b"-----BEGIN PRIVATE KEY-----\n")
+    layer = [shadow, key, file("etc/aliases.db"), file("etc/ssh/ssh_host_rsa_key"), directory("var/lib/mysql/mysql")]
+    found = [(str(row.concern), str(row.treatment), paths) for row, paths in concerns(layer)]
+    assert found == [
+        ("keys", "left out", ("etc/ssh/ssh_host_rsa_key",)),
+        ("keys", "kept", ("etc/shadow",)),
+        ("keys", "kept", ("srv/app/tls.key",)),
+        ("data", "left out", ("etc/aliases.db",)),
+    ]
+    assert kept(normalise(layer, {}, EPOCH)) == ["etc/shadow file", "srv/app/tls.key file"]
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        file("etc/shadow", b"root:*:1::::::\nwww-data:!:1::::::\n"),
+        file("etc/ssl/certs/ca.pem", b"-----BEGIN CERTIFICATE-----\n"),
+        file("usr/lib/python3.11/test/keycert.pem", b"-----BEGIN PRIVATE KEY-----\n"),
+        TarItem(Entry("etc/ssh/ssh_host_rsa_key", EntryType.SYMLINK, link="/run/keys/rsa"), None),
+    ],
+)
+def test_what_is_no_key_is_not_named_and_stays(item: TarItem) -> None:
+    assert concerns([item]) == ()
+    assert kept(normalise([item], {}, EPOCH)) == [f"{item.entry.path} {item.entry.type}"]
+
+
+def test_a_link_to_the_snakeoil_certificate_goes_with_it() -> None:
     snakeoil = TarItem(Entry("etc/ssl/certs/1.0", EntryType.SYMLINK, link="ssl-cert-snakeoil.pem"), None)
-    layer = [file("etc/ssh/ssh_host_rsa_key"), snakeoil, file("etc/ssl/certs/ca.pem")]
-    assert secrets(layer) == ("etc/ssh/ssh_host_rsa_key", "etc/ssl/certs/1.0")
+    layer = [snakeoil, file("etc/ssl/certs/ca.pem")]
     assert kept(normalise(layer, {}, EPOCH)) == ["etc/ssl/certs/ca.pem file"]
 
 
