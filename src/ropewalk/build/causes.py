@@ -1,72 +1,12 @@
-"""Why two builds of one recipe differ at a path: five causes, the paths and contents that show them, and what mends it.
+"""Why two builds of one recipe differ at a path: what the contents show, what the table of `known.py` says, the network.
 
-Pure. What the normaliser mends is not here; what it cannot mend is a row here. Paths are REBASE.md's ('What two builds
-differ in') and those of builds that were compared since.
+Pure.
 """
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from enum import StrEnum
 
-
-class Cause(StrEnum):
-    """What makes two builds of the same inputs differ."""
-
-    TIME = "time"
-    """The clock, or the date of something."""
-    ORDER = "order"
-    """The same things in another order: a directory's, a hash table's, of threads."""
-    RANDOM = "randomness"
-    """A random number, an identifier, an address in memory, the name of a temporary directory."""
-    KEY = "key"
-    """A private key or a certificate made while building: every copy of the image would share it."""
-    NETWORK = "network content"
-    """Something that was fetched, and that no archive view pins."""
-    UNKNOWN = "unknown"
-    """Nothing here explains it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Why:
-    """An explanation of a difference.
-
-    Attributes:
-        cause: The class.
-        reason: What makes it, in one line.
-        fix: What the recipe can do; empty where nothing is known.
-    """
-
-    cause: Cause
-    reason: str
-    fix: str = ""
-
-
-_AT_START = "delete it in the RUN that installs it, make it when a container starts"
-_PIN = "pin versions and hashes: pip's --require-hashes, npm ci, checksums of downloads"
-_KEY = Why(Cause.KEY, "a key that is made at install, and a fault: every copy of the image has it", _AT_START)
-_DATABASE = Why(Cause.RANDOM, "a database that is made at install", "delete its data directory, make it at start")
-_LOG = Why(Cause.TIME, "a log", "delete it in the RUN that writes it")
-_ARCHIVE = Why(Cause.TIME, "an archive that holds its members' times", "touch its members to $SOURCE_DATE_EPOCH first")
-_FETCHED = Why(Cause.NETWORK, "installed from the network, not from the archive view", _PIN)
-
-_PATHS: tuple[tuple[re.Pattern[str], Why], ...] = tuple(
-    (re.compile(pattern), why)
-    for pattern, why in (
-        (r"etc/ssh/ssh_host_.+|etc/ssl/private/.+|(.+/)?\.erlang\.cookie|.+\.(key|p12|pfx)", _KEY),
-        (r"var/lib/(mysql|postgresql|ldap|redis|mongodb)/.+|.+\.(sqlite3?|db)", _DATABASE),
-        (r"(.+/)?machine-id|(.+/)?random-seed", Why(Cause.RANDOM, "an identifier of one system", _AT_START)),
-        (r".+\.log|var/log/.+", _LOG),
-        (r"(.+/)?(site-packages|node_modules|gems|composer|\.cargo|go/pkg)/.+", _FETCHED),
-        (r".+\.(jar|war|zip|whl|gz|tgz|tar|xz|zst|bz2)", _ARCHIVE),
-        (r".+\.jsa", Why(Cause.RANDOM, "Java's class archive holds addresses", "delete it; Java works without")),
-        (r"var/lib/texmf/.+\.fmt", Why(Cause.TIME, "a TeX format", "delete it; TeX makes it again with fmtutil")),
-        (r"(.+/)?ls-R", Why(Cause.ORDER, "a list in the order of the directory", "run mktexlsr at start")),
-        (r".+\.(pyc|pyo)", Why(Cause.ORDER, "byte code with sets or references in another order", "delete it")),
-        (r"etc/shadow", Why(Cause.TIME, "the day on which a password was changed")),
-    )
-)
-"""The first row that matches counts."""
+from ropewalk.build.known import A_KEY, PIN, Cause, Why, explain
 
 _MONTHS = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
 _TIMES = re.compile(
@@ -86,15 +26,6 @@ _FETCHING = re.compile(
 _YEARS = 5 * 365 * 86400
 _STAMP_BYTES = 4
 _MOST_STAMPS = 256
-
-
-def cause_of_path(path: str) -> Why | None:
-    """Return what the table knows of a path; None where it has no row.
-
-    Args:
-        path: Relative to the root.
-    """
-    return next((why for pattern, why in _PATHS if pattern.fullmatch(path)), None)
 
 
 def cause_of_content(old: bytes, new: bytes, now: int) -> Why | None:
@@ -164,7 +95,7 @@ def _same_bytes(old: bytes, new: bytes, _now: int) -> bool:
 
 _READ_EPOCH = "let what writes it read $SOURCE_DATE_EPOCH"
 _SHOWN: tuple[tuple[Callable[[bytes, bytes, int], bool], Why], ...] = (
-    (lambda old, new, _: bool(_PEM.search(old) and _PEM.search(new)), _KEY),
+    (lambda old, new, _: bool(_PEM.search(old) and _PEM.search(new)), A_KEY),
     (_same_lines, Why(Cause.ORDER, "the same lines in another order", "sort what writes it")),
     (
         lambda old, new, _: _without(_TIMES, old) == _without(_TIMES, new),
@@ -199,7 +130,7 @@ def cause_of(path: str, contents: tuple[bytes, bytes] | None, dockerfile: str, n
         dockerfile: The rendered Dockerfile; empty for a base image.
         now: About when they were made, in seconds since 1970.
     """
-    known = cause_of_path(path)
+    known = explain(path, contents[0] if contents is not None else b"")
     if known is not None and known.cause is Cause.KEY:
         return known
     shown = cause_of_content(*contents, now) if contents is not None else None
@@ -208,5 +139,5 @@ def cause_of(path: str, contents: tuple[bytes, bytes] | None, dockerfile: str, n
     if known is not None:
         return known
     if command := fetching(dockerfile):
-        return Why(Cause.NETWORK, f"the recipe fetches past the archive view: `{command}`", _PIN)
+        return Why(Cause.NETWORK, f"the recipe fetches past the archive view: `{command}`", PIN)
     return Why(Cause.UNKNOWN, "nothing known explains it")

@@ -1,8 +1,8 @@
-"""What is known to differ between two builds of one recipe: one table of paths, causes, treatments and what recipes can do.
+"""What differs between two builds of one recipe: one table of paths, causes, treatments and what recipes can do.
 
 Pure. The normaliser acts on it, a build reports from it, and comparisons explain paths with the same words. Its rows are
-those of REBASE.md ('What two builds differ in') and what was found since; `tests/system/test_normalise.py` shows each on
-the real package.
+those of REBASE.md ('What two builds differ in') and what was found since; `tests/system/test_normalise.py` shows them on
+the real packages.
 """
 
 import re
@@ -108,6 +108,7 @@ def _has_password(data: bytes) -> bool:
 _LOG = Why(Cause.TIME, "a log")
 _CACHE = Why(Cause.TIME, "a cache with the times or numbers of files")
 _BACKUP = Why(Cause.TIME, "the version before the last change")
+_SLAPD = "answer `slapd/no_configuration` with true by debconf before, and run `slapadd` when a container starts"
 _MACHINE_ID = "an id of one system"
 
 TABLE: tuple[Known, ...] = (
@@ -161,6 +162,14 @@ TABLE: tuple[Known, ...] = (
         shows=_has_private_key,
         files=True,
     ),
+    Known(
+        r"etc/ldap/slapd\.d/.+",
+        Why(Cause.RANDOM, "OpenLDAP's configuration, made at install: ids, times, a password", _SLAPD),
+        Treatment.KEPT,
+        Concern.UNEQUAL,
+        files=True,
+    ),
+    _data(r"var/lib/ldap/.+", "an OpenLDAP database, made at install", _SLAPD),
     _data(r"etc/aliases\.db", "a database with a random id", "run `newaliases` when a container starts"),
     _data(
         r"var/lib/postgresql/[^/]+/[^/]+/.+",
@@ -189,8 +198,48 @@ TABLE: tuple[Known, ...] = (
         "a random id and time of day",
         "do not install popularity-contest",
     ),
+    _unequal(
+        r"var/lib/texmf/web2c/(luatex|luahbtex|tex)/.+\.fmt",
+        Cause.ORDER,
+        "a format of LuaTeX or of plain TeX",
+        "use pdfTeX or XeTeX, whose formats are equal, or delete it and run `fmtutil-sys --all` when a container starts",
+    ),
 )
 """The first row that matches counts."""
+
+_AT_START = "delete it in the RUN that installs it, make it when a container starts"
+PIN = "pin versions and hashes: pip's --require-hashes, npm ci, checksums of downloads"
+"""What a recipe can do about content from the network."""
+A_KEY = Why(Cause.KEY, "a key that is made at install, and a fault: every copy of the image has it", _AT_START)
+"""What a path or a content shows to be a key that has no row of its own."""
+_GUESSES: tuple[tuple[re.Pattern[str], Why], ...] = tuple(
+    (re.compile(paths), why)
+    for paths, why in (
+        (r"etc/ssh/ssh_host_.+|etc/ssl/private/.+|.+\.(key|p12|pfx)", A_KEY),
+        (
+            r"var/lib/(mysql|postgresql|redis|mongodb)/.+|.+\.(sqlite3?|db)",
+            Why(Cause.RANDOM, "a database that is made at install", "delete its data directory, make it at start"),
+        ),
+        (r"(.+/)?machine-id|(.+/)?random-seed", Why(Cause.RANDOM, _MACHINE_ID, _AT_START)),
+        (r".+\.log|var/log/.+", Why(Cause.TIME, "a log", "delete it in the RUN that writes it")),
+        (
+            r"(.+/)?(site-packages|node_modules|gems|composer|\.cargo|go/pkg)/.+",
+            Why(Cause.NETWORK, "installed from the network, not from the archive view", PIN),
+        ),
+        (
+            r".+\.(jar|war|zip|whl|gz|tgz|tar|xz|zst|bz2)",
+            Why(
+                Cause.TIME, "an archive that holds its members' times", "touch its members to $SOURCE_DATE_EPOCH first"
+            ),
+        ),
+        (r".+\.jsa", Why(Cause.RANDOM, "Java's class archive, which holds addresses", "delete it; Java works without")),
+        (r".+\.fmt", Why(Cause.TIME, "a TeX format", "delete it; TeX makes it again with fmtutil")),
+        (r"(.+/)?ls-R", Why(Cause.ORDER, "a list in the order of the directory", "run mktexlsr at start")),
+        (r".+\.(pyc|pyo)", Why(Cause.ORDER, "byte code with sets or references in another order", "delete it")),
+        (r"etc/shadow", Why(Cause.TIME, "the day on which a password was changed")),
+    )
+)
+"""What a path suggests where no row of the table is about it; of several the first counts."""
 
 _ROWS = tuple((re.compile(row.paths), row) for row in TABLE)
 _ANY = re.compile("|".join(f"(?:{row.paths})" for row in TABLE))
@@ -205,3 +254,20 @@ def known(path: str) -> Known | None:
     if not _ANY.fullmatch(path):
         return None
     return next(row for pattern, row in _ROWS if pattern.fullmatch(path))
+
+
+def explain(path: str, data: bytes = b"") -> Why | None:
+    """Say why two builds may differ at a path: by the table, or by what the path suggests.
+
+    Where the normaliser has rewritten a file, its own reason is the last one to be believed.
+
+    Args:
+        path: Relative to the root.
+        data: The content, where it is known.
+    """
+    row = known(path)
+    sure = row if row is not None and (row.shows is None or row.shows(data)) else None
+    if sure is not None and sure.treatment is not Treatment.REWRITTEN:
+        return sure.why
+    guess = next((why for pattern, why in _GUESSES if pattern.fullmatch(path)), None)
+    return guess or (sure.why if sure is not None else None)

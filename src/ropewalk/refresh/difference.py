@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
-from ropewalk.build.causes import Cause, Why, cause_of
+from ropewalk.build.causes import cause_of
+from ropewalk.build.known import Cause, Why
 from ropewalk.oci.model import Entry, EntryType, Image, ImageConfig, Layer
 from ropewalk.oci.store import Store
 from ropewalk.oci.tree import Tree, changed, describe

@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ropewalk.build.causes import Cause, cause_of, cause_of_content, cause_of_path, fetching
+from ropewalk.build.causes import cause_of, cause_of_content, fetching
+from ropewalk.build.known import Cause, explain
 
 NOW = 1_790_000_000
 
@@ -41,12 +42,15 @@ def test_what_contents_show(old: bytes, new: bytes, cause: Cause | None) -> None
         ("srv/venv/lib/python3.11/site-packages/x/RECORD", Cause.NETWORK),
         ("srv/app/node_modules/x/package.json", Cause.NETWORK),
         ("usr/share/texmf/ls-R", Cause.ORDER),
+        ("opt/tex/ls-R", Cause.ORDER),
+        ("srv/venv/lib/python3.11/site-packages/x.so", Cause.NETWORK),
+        ("etc/shadow", Cause.TIME),
         ("usr/lib/python3.9/x.pyc", Cause.ORDER),
         ("usr/bin/true", None),
     ],
 )
 def test_what_the_table_knows_of_paths(path: str, cause: Cause | None) -> None:
-    found = cause_of_path(path)
+    found = explain(path)
     assert (found and found.cause) == cause
 
 
