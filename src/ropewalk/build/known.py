@@ -109,6 +109,7 @@ _LOG = Why(Cause.TIME, "a log")
 _CACHE = Why(Cause.TIME, "a cache with the times or numbers of files")
 _BACKUP = Why(Cause.TIME, "the version before the last change")
 _SLAPD = "answer `slapd/no_configuration` with true by debconf before, and run `slapadd` when a container starts"
+_TEX = "use pdfTeX or XeTeX, or delete it and run `fmtutil-sys --all` when a container starts"
 _MACHINE_ID = "an id of one system"
 
 TABLE: tuple[Known, ...] = (
@@ -199,11 +200,12 @@ TABLE: tuple[Known, ...] = (
         "do not install popularity-contest",
     ),
     _unequal(
-        r"var/lib/texmf/web2c/(luatex|luahbtex|tex)/.+\.fmt",
+        r"var/lib/texmf/web2c/(luatex|luahbtex)/.+\.fmt",
         Cause.ORDER,
-        "a format of LuaTeX or of plain TeX",
-        "use pdfTeX or XeTeX, whose formats are equal, or delete it and run `fmtutil-sys --all` when a container starts",
+        "a format of LuaTeX: words in the order of a hash table",
+        _TEX,
     ),
+    _unequal(r"var/lib/texmf/web2c/tex/.+\.fmt", Cause.TIME, "a format of plain TeX, which holds the date", _TEX),
 )
 """The first row that matches counts."""
 

@@ -9,8 +9,8 @@ from typing import Any
 from ropewalk.debian import Repository
 from ropewalk.errors import InputError
 from ropewalk.recipe.archives import read_archives
-from ropewalk.recipe.keeping import Keeping, read_keeping
 from ropewalk.recipe.concern import Concern
+from ropewalk.recipe.keeping import Keeping, read_keeping
 from ropewalk.recipe.limits import Limits, parse_limits
 from ropewalk.recipe.yamlfile import Node, load, nearest
 
