@@ -7,15 +7,16 @@ import pytest
 from kit.images import AMD64, add_files, digest, file_item, owners, record, whiteout
 from kit.images import recipe as make_recipe
 from kit.rebase import stanza, status
-from ropewalk.archive import ArchiveProxy, Lists, Pool, Upstream, ViewBook
+from ropewalk.archive import ArchiveProxy, Lists, Pool, Upstream, View, ViewBook
 from ropewalk.build import Isolation, Workshop
 from ropewalk.events import silent
 from ropewalk.oci.layer import TarItem
 from ropewalk.oci.model import Entry, EntryType, Image, ImageConfig, Layer
 from ropewalk.oci.store import Store
+from ropewalk.plan import Known, Observed
 from ropewalk.recipe.recipe import ParentRole, Recipe
 from ropewalk.recipe.record import BuildRecord, How, LayerKind, ParentPin, RecordBook
-from ropewalk.refresh import DpkgReader, Rebased, Refusal, origin, rebase
+from ropewalk.refresh import DpkgReader, Rebased, Refusal, origin, rebase, refresh
 from ropewalk.refresh.rebase import moved_parents
 from ropewalk.settings import Settings
 
@@ -200,3 +201,42 @@ def test_build_parents_are_compared_by_digest() -> None:
     assert [(moved.reference, moved.old, moved.new) for moved in moved_parents(was, now)] == [
         ("gcc:1", "sha256:2", "sha256:4")
     ]
+
+
+def test_a_refresh_fetches_what_a_rebase_stands_on(shop: Workshop, tmp_path: Path) -> None:
+    """Another machine built the child; here are the old parent's record alone and a newer parent."""
+    there = replace(shop, store=Store(tmp_path / "there"), book=RecordBook(tmp_path / "there/records"))
+    made = _child(there, old := _base(there, "1"))
+    new = _base(shop, "2", 2)
+    records = (*there.book, *shop.book)
+    known = tuple(Known(one, here=shop.store.has(one.digest), published=one.build == 1) for one in records)
+    observed = Observed(tuple(sorted(known, key=lambda one: (one.record.repository, one.record.build))), asked=True)
+    fetched = []
+
+    def fetch(record: BuildRecord) -> None:
+        fetched.append(record.reference)
+        image = there.store.load(record.digest)
+        assert image is not None
+        for layer in image.layers:
+            shop.store.add_layer_blob(there.store.blob(layer.blob.digest), layer.blob.media_type)
+        for blob in (image.config_blob, image.manifest):
+            shop.store.put(there.store.read(blob.digest), blob.media_type)
+        shop.book.save(record)
+
+    view = View(made.view, "amd64", ())
+    tree = (BASE, CHILD)
+    offline = refresh(shop, tree, view, observed=observed)
+    assert [row.error for row in offline.images][1] == (
+        f"{CHILD.reference}: needs {made.reference}, whose layers only the registry has; "
+        "run it without --offline, or give --registry URL"
+    )
+    report = refresh(shop, tree, view, observed=observed, fetch=fetch)
+    assert [(row.name, str(row.how), row.error) for row in report.images] == [
+        ("bookworm", "unchanged", ""),
+        ("nginx", "rebased", ""),
+    ]
+    assert fetched == [made.reference, "registry.example.org/bookworm:1"]
+    image = shop.store.resolve(f"{CHILD.reference}-r2")
+    assert image is not None
+    assert image.layers[:1] == new.layers
+    assert shop.store.is_whole(old)
