@@ -86,10 +86,11 @@ def build(
 
     session: Session = context.obj
     send = sending(session, publish, offline=offline)
-    recipes = session.recipes(directories, suffix=version_suffix(session.now(), nightly=nightly, snapshot=snapshot))
-    used = session.view(view)
+    suffix = version_suffix(session.now(), nightly=nightly, snapshot=snapshot)
     wanted = (Action.BUILD, Action.REFRESH) if renew else (Action.BUILD,)
     with session.client(offline=offline, registry=registry) as client:
+        recipes = session.recipes(directories, suffix=suffix, client=client)
+        used = session.view(view)
         made = make_plan(session, recipes, client, view=used.id, select=tuple(select or ()), force=tuple(force or ()))
         check_sending(session, registry, send, made.of(*wanted, Action.PUBLISH))
         refuse_pull(made.of(*wanted) if no_pull else ())

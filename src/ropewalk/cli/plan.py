@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ropewalk import atomic
+from ropewalk.cli.dockerpkg import NightlyOption, SnapshotOption, version_suffix
 from ropewalk.cli.output import Format, FormatOption, print_json, print_line, print_table
 from ropewalk.cli.session import DirectoriesArgument, OfflineOption, RegistryOption, Session, ViewOption
 from ropewalk.errors import InputError
@@ -72,6 +73,8 @@ def plan(  # one argument an option
     *,
     select: SelectOption = None,
     force: ForceOption = None,
+    nightly: NightlyOption = False,
+    snapshot: SnapshotOption = False,
     view: ViewOption = None,
     offline: OfflineOption = False,
     registry: RegistryOption = None,
@@ -87,8 +90,9 @@ def plan(  # one argument an option
     the archive view is newer. refused: `build` leaves it out; the hint says what to do.
     """
     session: Session = context.obj
+    suffix = version_suffix(session.now(), nightly=nightly, snapshot=snapshot)
     with session.client(offline=offline, registry=registry) as client:
-        recipes = session.recipes(directories, client=client)
+        recipes = session.recipes(directories, suffix=suffix, client=client)
         newest = session.views().newest()
         used = session.view(view).id if view else (newest.id if newest else None)
         made = make_plan(session, recipes, client, view=used, select=tuple(select or ()), force=tuple(force or ()))

@@ -179,6 +179,8 @@ def _refusal(
     forbidden = next((parent.forbidden for parent in recipe.parents if parent.forbidden is not None), None)
     if forbidden is not None:
         return _Refusal(f"foreign parent: {forbidden.reason}", forbidden.hint)
+    if recipe.lacks is not None:
+        return _Refusal(recipe.lacks.reason, recipe.lacks.hint)
     published = next((build.record for build in reversed(builds) if build.published), None)
     if published is not None and published.recipe_digest != recipe.digest:
         reason = ", ".join((f"changed under a published version: {published.reference}", *_moved(recipe, published)))

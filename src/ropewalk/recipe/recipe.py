@@ -27,7 +27,7 @@ class ParentRole(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Forbidden:
-    """Why a foreign image may not be a parent.
+    """Why a foreign image may not be a parent, or a recipe may not be built.
 
     Attributes:
         reason: Where it stands, and what is wrong with it.
@@ -216,6 +216,7 @@ class Recipe:
         roots: The directories that were named when it was read.
         test_seconds: How long its test may take; no input of the image.
         refuse: What its build must not make; no input of the image.
+        lacks: What it copies and does not have, so that no build of it can succeed; None where it has all.
     """
 
     generation: Generation
@@ -238,6 +239,7 @@ class Recipe:
     roots: tuple[Path, ...] = ()
     test_seconds: int = 600
     refuse: tuple[Concern, ...] = ()
+    lacks: Forbidden | None = None
 
     @property
     def path(self) -> str:

@@ -1,5 +1,6 @@
 """docker-pkg's options of ``ropewalk build``, as far as they decide without a build."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,18 @@ def session(place: Path, config: str = "") -> Session:
 def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("ROPEWALK_STATE", str(tmp_path / "state"))
+
+
+@pytest.mark.parametrize(("option", "version"), [("--nightly", r"1-\d{8}"), ("--snapshot", r"1-\d{8}-\d{6}")])
+def test_a_plan_has_the_versions_of_a_nightly_build(
+    option: str, version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path, {"config.yaml": f"registry: {REGISTRY}\n"})
+    write(tmp_path / "images", production("a", "1", "FROM scratch\n"))
+    monkeypatch.chdir(tmp_path)
+    assert run(["plan", "--offline", option, "images"]) == Exit.OK
+    assert re.search(rf"^{REGISTRY}/a:{version} +production +build ", capsys.readouterr().out, re.MULTILINE)
+    assert run(["plan", "--offline", "--nightly", "--snapshot", "images"]) == Exit.USAGE
 
 
 def test_nightly_and_snapshot_versions() -> None:

@@ -201,6 +201,12 @@ def test_a_forbidden_parent_refuses_the_line_and_its_children_and_nothing_else()
     assert [entry.action for entry in unbuilt.entries] == [Action.REFUSED, Action.REFUSED]
 
 
+def test_what_lacks_a_file_is_refused() -> None:
+    odd = replace(GCC, lacks=Forbidden("F:1: `x` is not there", "put it there"))
+    (_, entry) = decide((BASE, odd), Observed(())).entries
+    assert (entry.action, entry.reasons, entry.hint) == (Action.REFUSED, ("F:1: `x` is not there",), "put it there")
+
+
 def test_a_tag_that_is_not_ours_refuses_the_line_and_its_children() -> None:
     observed = Observed((), (Unverified(BASE.repository, "1", "no signature"),), asked=True)
     base, gcc = decide((BASE, GCC), observed).entries

@@ -363,3 +363,34 @@ def test_the_digest_covers_the_test_variant_and_the_context(tmp_path: Path) -> N
     tested = one(tmp_path / "2", HEAD + "  production: {}\n  test: {}\n").digest
     more = one(tmp_path / "3", HEAD + "  production: {}\n", {"web/x": ""}).digest
     assert len({first, tested, more}) == 3
+
+
+@pytest.mark.parametrize(
+    ("copies", "gone"),
+    [
+        ("{from: local}", ""),
+        ("{from: local, source: ./}", ""),
+        ("{from: local, source: src, destination: x}", ""),
+        ("{from: local, source: ./src/, destination: x}", ""),
+        ("{from: local, source: src/*.py, destination: x/}", ""),
+        ("{from: local, source: src/app.py, destination: x}", ""),
+        ("{from: local, source: app.py, destination: x}", "app.py"),
+        ("{from: local, source: src/*.js, destination: x/}", "src/*.js"),
+        ("{from: local, source: left-out, destination: x}", "left-out"),
+    ],
+)
+def test_a_local_source_that_is_not_there_is_told(tmp_path: Path, copies: str, gone: str) -> None:
+    files = service("s", f"{HEAD}  production:\n    copies:\n      - {copies}\n")
+    files |= {"s/src/app.py": "", "s/left-out": "", "s/.dockerignore": "left-out\n"}
+    (recipe,) = load(tmp_path, files)
+    where = f"{tmp_path}/tree/s/blubber.yaml:6"
+    said = "" if recipe.lacks is None else recipe.lacks.reason
+    assert said == (f"{where}: `{gone}` is not in the service's directory" if gone else "")
+
+
+def test_a_requirement_that_is_not_there_is_told_also_of_the_test(tmp_path: Path) -> None:
+    python = "{version: python3, requirements: [requirements.txt]}"
+    files = service("s", f"{HEAD}  production: {{}}\n  test:\n    python: {python}\n")
+    (recipe,) = load(tmp_path, files)
+    assert recipe.lacks is not None
+    assert recipe.lacks.reason.endswith("blubber.yaml:6: `requirements.txt` is not in the service's directory")

@@ -1,9 +1,10 @@
 """Service images: ``blubber.yaml`` and ``changelog``; ``production`` is published, ``test`` tests it."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
 
 from ropewalk.errors import InputError
 from ropewalk.recipe.context import docker_ignored, load_context
@@ -12,10 +13,10 @@ from ropewalk.recipe.dockerfile import parse
 from ropewalk.recipe.head import Head, read_text
 from ropewalk.recipe.kind import Kind
 from ropewalk.recipe.parents import Rules, parents
-from ropewalk.recipe.recipe import Generation, Parent, ParentRole, Recipe, VariantTest
+from ropewalk.recipe.recipe import Forbidden, Generation, Parent, ParentRole, Recipe, VariantTest
 from ropewalk.recipe.service.phases import Variant
 from ropewalk.recipe.service.render import render, stages
-from ropewalk.recipe.service.schema import Python, read_blubber
+from ropewalk.recipe.service.schema import LOCAL, Python, read_blubber
 from ropewalk.recipe.yamlfile import nearest
 
 PUBLISHED = "production"
@@ -87,7 +88,27 @@ def load_service(directory: Path, head: Head, rules: Rules, tree: Path) -> Recip
         parents=_parents(text, test, rules),
         context=context,
         test=test,
+        lacks=_lacking(made, [file.path for file in context]),
     )
+
+
+def _lacking(made: Iterable[Variant], paths: Sequence[str]) -> Forbidden | None:
+    """Say which local source is not in the build context; None where all are."""
+    artifacts = (artifact for item in made for artifact in item.artifacts if artifact.origin == LOCAL)
+    gone = next((artifact for artifact in artifacts if not _is_there(artifact.source, paths)), None)
+    if gone is None:
+        return None
+    hint = "put it there, correct the name, or take it out of .dockerignore"
+    return Forbidden(f"{gone.where}: `{gone.source}` is not in the service's directory", hint)
+
+
+def _is_there(source: str, paths: Sequence[str]) -> bool:
+    """Match a source of ``COPY`` as its builders do (Go's ``filepath.Match``); what it escapes is left to them."""
+    parts = PurePosixPath(source.replace("[^", "[!")).parts
+    if not parts or "\\" in source:
+        return True
+    cut = (PurePosixPath(path).parts for path in paths)
+    return any(len(own) == len(parts) and all(map(fnmatchcase, own, parts)) for own in cut)
 
 
 def _parents(text: str, test: VariantTest | None, rules: Rules) -> tuple[Parent, ...]:
