@@ -104,8 +104,7 @@ def build(
     session.remember(directories)
     sent = send_all(session, registry, send, _ready(made, outcomes))
     if output is Format.JSON:
-        rows = [outcome_row(outcome) for outcome in outcomes]
-        print_json({"view": used.id, "images": rows, "publishing": sent_json(sent)})
+        print_json({"view": used.id, "images": [outcome_row(one) for one in outcomes], "publishing": sent_json(sent)})
     else:
         print_outcomes(outcomes, len(made.entries) - len(made.of(Action.REFUSED)))
         print_sent(sent)

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -21,6 +22,8 @@ _MARKS = {
     EventKind.WARNING: ("warning", "yellow"),
 }
 
+_GAP = "  "
+"""Between columns."""
 _BRIEF_SECONDS = 0.05
 """Steps that took less are not worth a line."""
 
@@ -89,15 +92,16 @@ class Progress:
         from rich.text import Text
 
         spinner = self._spinner = self._spinner or Spinner("dots")
-        table = Table(box=None, pad_edge=False, show_header=False, expand=True)
-        table.add_column(no_wrap=True)
-        table.add_column(no_wrap=True, overflow="ellipsis")
-        table.add_column(no_wrap=True, ratio=1, overflow="ellipsis")
-        table.add_column(no_wrap=True, justify="right")
         now = time.monotonic()
-        for item in tuple(self._under_way.values()):
-            elapsed = f"{now - item.since:.0f} s"
-            table.add_row(spinner, Text(item.event.subject), Text(step_of(item.event)), elapsed)
+        rows = tuple(
+            (item.event.subject, step_of(item.event), f"{now - item.since:.0f} s")
+            for item in tuple(self._under_way.values())
+        )
+        table = Table(box=None, pad_edge=False, show_header=False)
+        for _ in range(4):
+            table.add_column(no_wrap=True)
+        for row in fitted(rows, err().width - len("*  ")):
+            table.add_row(spinner, *(Text(cell) for cell in row))
         return table
 
     def _print(self, event: Event) -> None:
@@ -114,6 +118,32 @@ class Progress:
         err().print(f"[{colour}]{mark:<8}[/]{escape(f'{event.subject}: {event.step}{detail}')}{seconds}")
 
 
+def fitted(rows: Sequence[tuple[str, str, str]], width: int) -> tuple[tuple[str, str, str], ...]:
+    """Cut names and steps so that every row keeps all of its columns in one line.
+
+    The time stays whole. A name gets what steps leave, at least half; it is cut at its front, since names end in what
+    tells them apart. A step is cut at its end.
+
+    Args:
+        rows: Name, step and time.
+        width: How many characters there are, with two between columns.
+    """
+    if not rows:
+        return ()
+    names, steps, times = (max(map(len, column)) for column in zip(*rows, strict=True))
+    room = max(width - times - 2 * len(_GAP), 2)
+    names = min(names, max(room // 2, room - steps))
+    steps = min(steps, room - names)
+    return tuple(
+        (
+            name if len(name) <= names else f"…{name[len(name) - names + 1 :]}",
+            (step if len(step) <= steps else f"{step[: steps - 1]}…").ljust(steps),
+            elapsed.rjust(times),
+        )
+        for name, step, elapsed in rows
+    )
+
+
 def step_of(event: Event) -> str:
     """Return what a started step is doing now: its name, and the instruction that its log has come to.
 
@@ -123,4 +153,4 @@ def step_of(event: Event) -> str:
     from ropewalk.build import current_step
 
     found = current_step(Path(event.detail)) if event.step == "build" and event.detail else ""
-    return f"{event.step}: {found}" if found else event.step
+    return " ".join((event.step, *found.split())).replace("build STEP", "build", 1)
