@@ -100,7 +100,8 @@ class Progress:
         table = Table(box=None, pad_edge=False, show_header=False)
         for _ in range(4):
             table.add_column(no_wrap=True)
-        for row in fitted(rows, err().width - len("*  ")):
+        # Behind the spinner; and a terminal echoes ^C behind the last line, which must not wrap: it would stay.
+        for row in fitted(rows, err().width - len("*  ^C")):
             table.add_row(spinner, *(Text(cell) for cell in row))
         return table
 
