@@ -67,6 +67,13 @@ def inventory_text(listed: dict[str, Any]) -> str:
     return f"{listed['packages']} packages; view release -> release+security: {newer}"
 
 
+def plan_text(planned: dict[str, Any]) -> str:
+    """Return the line of the plan."""
+    words = {"none": "current", "build": "never built", "publish": "to publish", "refresh": "to refresh"}
+    found = ", ".join(f"{count} {words.get(action, action)}" for action, count in sorted(planned["actions"].items()))
+    return f"the whole example tree, {planned['recipes']} recipes, in {planned['seconds']:.1f} s with the registry asked: {found}"
+
+
 def block(figures: dict[str, Any], address: str) -> str:
     """Return the closing block; a part that had nothing to do shows its recorded figures and their date."""
     built, published = figures["build"], figures["publish"]
@@ -86,6 +93,7 @@ def block(figures: dict[str, Any], address: str) -> str:
     lines = (
         ("built", texts["build"]),
         ("published", texts["publish"]),
+        ("planned", plan_text(figures["plan"])),
         ("inventory", texts["inventory"]),
         ("renewed", texts["renew"]),
         ("runs", f"on the restricted node: {runs}"),
@@ -140,6 +148,8 @@ def walk(street: Street, node: RestrictedNode, figures: dict[str, Any], *, keep:
         )
         shutil.rmtree(other.state)
         note("renew", {**renewed, "proofs": proofs, "full": full["seconds"], "same": equal})
+    heading("plan: the whole example tree, of which seven images are built")
+    figures["plan"] = street.plan()
     heading("a node that runs our images only")
     street.restrict(node, street.state / "node")
     figures["runs"] = street.serve(node)

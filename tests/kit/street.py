@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import time
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,11 @@ class StepFailed(Exception):
         """Keep the exit code."""
         super().__init__(f"ropewalk {' '.join(arguments)} ended with {returncode}")
         self.returncode = returncode
+
+
+def actions_of(entries: list[dict[str, Any]]) -> dict[str, int]:
+    """Count a plan's entries by what would happen to each."""
+    return dict(Counter(entry["action"] for entry in entries))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +131,12 @@ class Street:
             "images": len({row["reference"] for row in upgrades}),
             "security": sum(row["security"] for row in upgrades),
         }
+
+    def plan(self) -> dict[str, Any]:
+        """Plan the whole example tree against the registry, whatever of it is built; count what would happen."""
+        start = time.monotonic()
+        entries = self.ask("plan", str(self.tree), str(self.services))["entries"]
+        return {"recipes": len(entries), "seconds": time.monotonic() - start, "actions": actions_of(entries)}
 
     def renew(self, view: str) -> dict[str, Any]:
         """Refresh on a view and publish."""

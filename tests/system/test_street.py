@@ -183,6 +183,12 @@ def test_a_second_refresh_has_nothing_to_do(renewed: dict[str, Any], street: Str
     assert street.publish()["writes"] == 0
 
 
+def test_the_plan_of_the_whole_tree_knows_what_is_current(renewed: dict[str, Any], street: Street) -> None:
+    assert renewed["rows"]
+    planned = street.plan()
+    assert planned["actions"] == {"none": 7, "build": planned["recipes"] - 7}
+
+
 def test_services_run_on_the_restricted_node(restricted: RestrictedNode, street: Street) -> None:
     assert street.serve(restricted) == {"python-web": 200, "static-site": 200}
 
