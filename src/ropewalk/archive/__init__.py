@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from ropewalk.archive.audit import Finding, audit_pool, audit_views
     from ropewalk.archive.compare import Change, Changed, changed_packages
     from ropewalk.archive.fetch import ArchiveUnreachable, NotInArchive
-    from ropewalk.archive.index import ArchivePackage
+    from ropewalk.archive.index import ArchivePackage, origin
     from ropewalk.archive.lists import Lists
     from ropewalk.archive.making import Receding, WrongIndex, WrongSuite
     from ropewalk.archive.pool import Pool, WrongContent
@@ -26,7 +26,7 @@ else:
             "audit": ("Finding", "audit_pool", "audit_views"),
             "compare": ("Change", "Changed", "changed_packages"),
             "fetch": ("ArchiveUnreachable", "NotInArchive"),
-            "index": ("ArchivePackage",),
+            "index": ("ArchivePackage", "origin"),
             "lists": ("Lists",),
             "making": ("Receding", "WrongIndex", "WrongSuite"),
             "pool": ("Pool", "WrongContent"),
@@ -88,6 +88,7 @@ __all__ = [
     "changed_packages",
     "fetch_sources",
     "from_apt",
+    "origin",
     "parse_release",
     "plan_pool",
     "plan_views",

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from ropewalk.archive.upstream import DEBIAN, SECURITY
 from ropewalk.debian import source_of
 from ropewalk.errors import InputError
 
@@ -44,6 +45,26 @@ class ArchivePackage:
     sha256: str
     suite: str
     uri: str
+
+    @property
+    def origin(self) -> str:
+        """Where it comes from: a suite of Debian's by its name alone, another with its archive's address."""
+        return origin(self.uri, self.suite)
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """Name, version and architecture: what an image says of an installed package."""
+        return self.package, self.version, self.architecture
+
+
+def origin(uri: str, suite: str) -> str:
+    """Name a suite so that archives do not mix: any archive may have a suite ``bookworm``.
+
+    Args:
+        uri: Its archive's public address.
+        suite: The suite.
+    """
+    return suite if uri in {DEBIAN, SECURITY} else f"{uri} {suite}"
 
 
 def _rows(text: str, where: str) -> Iterator[str]:

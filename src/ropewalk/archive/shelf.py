@@ -4,7 +4,7 @@ import difflib
 import hashlib
 import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -157,6 +157,22 @@ class ViewShelf:
         text = table(self.file(index.sha256), index.path)
         atomic.write_text(path, text)
         return rows(text) or []
+
+    def beside(self, view_ids: Iterable[str]) -> Iterator[ArchivePackage]:
+        """Go through the packages of archives beside Debian's in some views; views that are not there are passed over.
+
+        Args:
+            view_ids: The views.
+
+        Yields:
+            Each package, once an index.
+        """
+        known = set(self.ids())
+        views = [self.load(view_id) for view_id in sorted({*view_ids} & known)]
+        suites = [suite for view in views for suite in view.suites if not suite.of_debian]
+        indexes = {index.sha256: (index, suite) for suite in suites for index in suite.indexes}
+        for index, suite in indexes.values():
+            yield from packages(self.rows(index), suite.suite, suite.uri)
 
     def packages(self, view: View, suites: Collection[str] | None = None) -> Iterator[ArchivePackage]:
         """Go through the packages of a view.

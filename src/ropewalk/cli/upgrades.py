@@ -20,12 +20,11 @@ def upgrades(
 
     session: Session = context.obj
     chosen = session.view(view)
-    current = {record.digest for record in session.current().values()}
-    found = [
-        row
-        for row in upgrades_of(session.engine(), session.views().packages(chosen), current)
-        if row.security or not security
-    ]
+    views, records = session.views(), session.current().values()
+    beside = views.beside(record.view for record in records)
+    digests = {record.digest for record in records}
+    rows = upgrades_of(session.engine(), views.packages(chosen), digests, beside)
+    found = [row for row in rows if row.security or not security]
     fields = ("reference", "package", "installed", "candidate", "source", "owner", "security")
     if output is Format.JSON:
         print_json({"view": chosen.id, "upgrades": [{field: getattr(row, field) for field in fields} for row in found]})

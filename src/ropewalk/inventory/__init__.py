@@ -10,7 +10,7 @@ from ropewalk.inventory.read import (
     read_packages,
     read_release,
 )
-from ropewalk.inventory.upgrades import Upgrade, candidate, upgrades
+from ropewalk.inventory.upgrades import Origins, Upgrade, candidate, origins, upgrades
 
 __all__ = [
     "Affected",
@@ -19,6 +19,7 @@ __all__ = [
     "IndexedImage",
     "InstalledPackage",
     "LayerFacts",
+    "Origins",
     "PackageReader",
     "Upgrade",
     "affected",
@@ -29,6 +30,7 @@ __all__ = [
     "indexed",
     "ingest",
     "ingest_image",
+    "origins",
     "owned",
     "packages",
     "read_packages",

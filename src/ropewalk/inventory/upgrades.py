@@ -1,6 +1,6 @@
 """What apt would upgrade in the images, worked out from the archive's indexes for all of them at once."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,9 @@ from ropewalk.archive import ArchivePackage
 from ropewalk.db import reading
 from ropewalk.debian import sort_key
 from ropewalk.inventory.tables import ImageRow, InstalledRow, PackageRow
+
+Origins = Mapping[tuple[str, str, str], Collection[str]]
+"""Which archives offer a package, by its name, version and architecture."""
 
 _ARCHITECTURES = {"386": "i386", "arm": "armhf", "ppc64le": "ppc64el", "mips64le": "mips64el"}
 """GOARCH to Debian's word, where they differ."""
@@ -56,7 +59,7 @@ class Offer:
         version: The version.
         key: Its sort key.
         architecture: Its architecture; may be ``all``.
-        suite: The suite.
+        suite: The suite, by its `ArchivePackage.origin`.
     """
 
     version: str
@@ -100,14 +103,19 @@ class _Newer:
 
 
 def upgrades(
-    engine: Engine, archive_packages: Iterable[ArchivePackage], digests: Collection[str] | None = None
+    engine: Engine,
+    archive_packages: Iterable[ArchivePackage],
+    digests: Collection[str] | None = None,
+    beside: Iterable[ArchivePackage] = (),
 ) -> tuple[Upgrade, ...]:
     """List what ``apt list --upgradable`` would say in each image with the sources of its release.
 
     Args:
         engine: The inventory.
-        archive_packages: All packages of a view; an image's suites are those that begin with its codename.
+        archive_packages: All packages of a view; an image's suites are those of Debian's that begin with its codename,
+            and those of other archives that it has a package from.
         digests: Only these images; None takes each line's newest build.
+        beside: What archives beside Debian's offered when the images were built.
 
     Returns:
         One row a package and image, by image and package.
@@ -115,16 +123,39 @@ def upgrades(
     with reading(engine) as session:
         held = [_Held(*row) for row in session.execute(_question(digests))]
     offers = _offers(archive_packages, {one.package for one in held})
-    answers: dict[tuple[str, ...], _Newer | None] = {}
+    others = _others(held, origins(beside))
+    answers: dict[tuple[object, ...], _Newer | None] = {}
     found = []
     for one in held:
-        asked = (one.codename, one.platform, one.package, one.architecture, one.version)
+        mine = others.get(one.digest, frozenset())
+        asked = (one.codename, one.platform, one.package, one.architecture, one.version, mine)
         if asked not in answers:
-            answers[asked] = _newer(one, offers.get(one.package, ()))
+            answers[asked] = _newer(one, offers.get(one.package, ()), mine)
         newer = answers[asked]
         if newer is not None:
             found.append(_upgrade(one, newer))
     return tuple(found)
+
+
+def origins(packages: Iterable[ArchivePackage]) -> Origins:
+    """Say which archives offer each package, by name, version and architecture.
+
+    Args:
+        packages: What they offer.
+    """
+    found: dict[tuple[str, str, str], set[str]] = {}
+    for one in packages:
+        found.setdefault(one.identity, set()).add(one.origin)
+    return found
+
+
+def _others(held: Iterable[_Held], came: Origins) -> dict[str, frozenset[str]]:
+    """Say which archives beside Debian's each image has packages from."""
+    found: dict[str, set[str]] = {}
+    for one in held if came else ():
+        for name in came.get((one.package, one.version, one.architecture), ()):
+            found.setdefault(one.digest, set()).add(name)
+    return {digest: frozenset(names) for digest, names in found.items()}
 
 
 def _question(digests: Collection[str] | None) -> Select[*tuple[Any, ...]]:
@@ -154,16 +185,18 @@ def _offers(archive_packages: Iterable[ArchivePackage], names: Collection[str]) 
     offers: dict[str, list[Offer]] = {}
     for one in archive_packages:
         if one.package in names:
-            offer = Offer(one.version, sort_key(one.version), one.architecture, one.suite)
+            offer = Offer(one.version, sort_key(one.version), one.architecture, one.origin)
             offers.setdefault(one.package, []).append(offer)
     return offers
 
 
-def _newer(held: _Held, offers: Sequence[Offer]) -> _Newer | None:
+def _newer(held: _Held, offers: Sequence[Offer], others: Collection[str]) -> _Newer | None:
     wanted = _architectures(held.architecture, held.platform)
     suites = (held.codename, f"{held.codename}-")
     fitting = [
-        o for o in offers if o.architecture in wanted and (o.suite == suites[0] or o.suite.startswith(suites[1]))
+        o
+        for o in offers
+        if o.architecture in wanted and (o.suite == suites[0] or o.suite.startswith(suites[1]) or o.suite in others)
     ]
     best = candidate(held.key, fitting)
     if best is None or not held.codename:

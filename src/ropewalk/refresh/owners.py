@@ -3,9 +3,9 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from ropewalk.archive import View, ViewBook
+from ropewalk.archive import View, ViewBook, origin
 from ropewalk.debian import sort_key
-from ropewalk.inventory import InstalledPackage, PackageReader, candidate, read_release
+from ropewalk.inventory import InstalledPackage, Origins, PackageReader, candidate, origins, read_release
 from ropewalk.inventory.upgrades import Offer
 from ropewalk.oci.store import Store
 from ropewalk.recipe.recipe import Recipe
@@ -33,7 +33,7 @@ class Newer:
 
 @dataclass(frozen=True, slots=True)
 class _Owned:
-    """The packages that a line's own layers brought in, and the suites that they may be upgraded from."""
+    """The packages that a line's own layers brought in, and the suites (by origin) that they may be upgraded from."""
 
     packages: tuple[InstalledPackage, ...]
     suites: frozenset[str]
@@ -54,8 +54,9 @@ def newer_packages(
         Line -> its own packages that are newer in the view, by name; lines without any are left out.
     """
     reader = PackageReader(store)
+    came = origins(views.beside(record.view for _, record in current))
     owned = {
-        recipe.reference: _owned(store, reader, recipe, record, view)
+        recipe.reference: _owned(store, reader, (recipe, record), view, came)
         for recipe, record in current
         if record.view != view.id
     }
@@ -65,24 +66,27 @@ def newer_packages(
     return {line: newer for line, newer in found.items() if newer}
 
 
-def _owned(store: Store, reader: PackageReader, recipe: Recipe, record: BuildRecord, view: View) -> _Owned:
+def _owned(store: Store, reader: PackageReader, line: tuple[Recipe, BuildRecord], view: View, came: Origins) -> _Owned:
+    recipe, record = line
     image = store.load(record.digest)
     if image is None:
         return _Owned((), frozenset())
-    own = tuple(package for package in reader.packages(image, record.layers) if package.owner == recipe.path)
-    held = {suite.suite for suite in view.suites}
+    installed = reader.packages(image, record.layers)
+    own = tuple(package for package in installed if package.owner == recipe.path)
+    held = {origin(suite.uri, suite.suite) for suite in view.suites}
+    beside = {name for one in installed for name in came.get((one.name, one.version, one.architecture), ())}
     if recipe.base is not None:
-        return _Owned(own, frozenset(recipe.base.suites) & held)
+        return _Owned(own, (frozenset(recipe.base.suites) | beside) & held)
     codename = read_release(store, image)[1] if own else ""
     fitting = {suite for suite in held if codename and (suite == codename or suite.startswith(f"{codename}-"))}
-    return _Owned(own, frozenset(fitting))
+    return _Owned(own, frozenset(fitting | (beside & held)))
 
 
 def _offers(views: ViewBook, view: View, wanted: Collection[str]) -> dict[str, list[Offer]]:
     offers: dict[str, list[Offer]] = {}
     for one in views.packages(view) if wanted else ():
         if one.package in wanted:
-            offer = Offer(one.version, sort_key(one.version), one.architecture, one.suite)
+            offer = Offer(one.version, sort_key(one.version), one.architecture, one.origin)
             offers.setdefault(one.package, []).append(offer)
     return offers
 

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from kit.aptcases import APT_CASES, BACKPORTS, PLAIN, SECURITY, UPDATES, AptCase
 from kit.images import add_files, add_image, owners, recipe, record, status
-from ropewalk.archive import ArchivePackage
+from ropewalk.archive import DEBIAN, ArchivePackage
 from ropewalk.db import open_database
 from ropewalk.debian import sort_key
 from ropewalk.inventory import ingest_image, upgrades
@@ -25,8 +25,8 @@ def engine(tmp_path: Path) -> Engine:
     return open_database(tmp_path / "x.sqlite")
 
 
-def offered(package: str, version: str, suite: str, architecture: str = "amd64") -> ArchivePackage:
-    return ArchivePackage(package, version, package, version, architecture, "p.deb", 1, "0" * 64, suite, "http://a")
+def offered(package: str, version: str, suite: str, architecture: str = "amd64", uri: str = DEBIAN) -> ArchivePackage:
+    return ArchivePackage(package, version, package, version, architecture, "p.deb", 1, "0" * 64, suite, uri)
 
 
 def take(
@@ -65,6 +65,23 @@ def test_an_upgrade_is_never_older_and_settles(installed: str, of: list[tuple[st
     else:
         assert best.key > sort_key(installed)
         assert candidate(best.key, all_offers(of)) is None
+
+
+def test_archives_beside_debians_count_for_images_that_have_a_package_of_theirs(tmp_path: Path, engine: Engine) -> None:
+    take(tmp_path, engine, "has", "tool=1", "nginx=1", "bash=1")
+    take(tmp_path, engine, "lacks", "nginx=1", "bash=1", "tool=0")
+    url = "https://apt.example.org"
+    before = [offered("tool", "1", "bookworm", uri=url), offered("nginx", "3", "bookworm", uri=url)]
+    now = [offered("tool", "2", "bookworm", uri=url), offered("nginx", "4", "bookworm", uri=url)]
+    debian = [offered("bash", "2", "bookworm")]
+    found = upgrades(engine, [*now, *debian], beside=before)
+    assert [(row.reference.partition("/")[2], row.package, row.candidate) for row in found] == [
+        ("has:1", "bash", "2"),
+        ("has:1", "nginx", "4"),
+        ("has:1", "tool", "2"),
+        ("lacks:1", "bash", "2"),
+    ]
+    assert [row.package for row in upgrades(engine, [*now, *debian])] == ["bash", "bash"]
 
 
 def test_rows_say_image_owner_and_security(tmp_path: Path, engine: Engine) -> None:
