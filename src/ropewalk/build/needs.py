@@ -63,7 +63,7 @@ def needs(
     return Needs(
         {view: tuple(sorted(who)) for view, who in sorted(by_view.items())},
         frozenset(debs),
-        _sources(views, kept, names),
+        _sources(views, names),
     )
 
 
@@ -86,11 +86,10 @@ def _offered(views: ViewBook, kept: Iterable[View]) -> Iterator[ArchivePackage]:
         yield from packages(views.rows(index), suite, uri)
 
 
-def _sources(
-    views: ViewBook, kept: Iterable[View], names: set[SourcePackage]
-) -> dict[SourcePackage, tuple[SourceFile, ...]]:
+def _sources(views: ViewBook, names: set[SourcePackage]) -> dict[SourcePackage, tuple[SourceFile, ...]]:
+    """Find source packages in any view: one that was recorded later may still have what an older image holds."""
     found: dict[SourcePackage, tuple[SourceFile, ...]] = dict.fromkeys(sorted(names), ())
-    indexes = ((suite.suite, suite.uri, index) for view in kept for suite in view.suites for index in suite.sources)
+    indexes = ((suite.suite, suite.uri, index) for view in views for suite in view.suites for index in suite.sources)
     for _, uri, index in _once(indexes) if names else ():
         found.update(source_files(views.file(index.sha256), index.path, uri, names))
     return found
