@@ -6,6 +6,7 @@ mount namespaces of its own and dies with us, also by kill -9: the kernel then e
 
 import os
 import pwd
+import select
 import signal
 import subprocess
 import sys
@@ -259,6 +260,51 @@ def _communicate(process: subprocess.Popen[bytes], command: Command) -> tuple[by
         _end(process)
         raise
     return stdout or b"", stderr or b""
+
+
+@contextmanager
+def paused(command: Command, log: Path, at: Path, on: Path) -> Iterator[None]:
+    """Run a program that pauses once: it writes to the pipe ``at``, then reads from the pipe ``on``.
+
+    Args:
+        command: What to run.
+        log: Where both outputs go; what comes after the pause is left out.
+        at: A named pipe to make.
+        on: Another one.
+
+    Yields:
+        While the program pauses. How it ends afterwards does not count.
+
+    Raises:
+        CommandFailed: It ended before it paused.
+    """
+    os.mkfifo(at, 0o600)
+    os.mkfifo(on, 0o600)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    stop = _STOP.get()
+    with log.open("ab") as sink, at.open("r+b", buffering=0) as waiting, on.open("r+b", buffering=0) as going:
+        process = _spawn(command, sink, subprocess.STDOUT)
+        try:
+            with stop.watching(process) if stop is not None else nullcontext():
+                if not _has_paused(process, waiting):
+                    raise CommandFailed(command, process.returncode, tail_of(log), log)
+                size = log.stat().st_size
+                yield
+                going.write(b"yes\n")
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(_GRACE_SECONDS)
+                os.truncate(log, size)
+        finally:
+            if process.poll() is None:
+                _end(process)
+
+
+def _has_paused(process: subprocess.Popen[bytes], waiting: IO[bytes]) -> bool:
+    """Wait until a program writes to a pipe; false where it ended before."""
+    ended = False
+    while not (written := bool(select.select([waiting], [], [], _POLL_SECONDS)[0])) and not ended:
+        ended = process.poll() is not None
+    return written
 
 
 def tail_of(log: Path, size: int = 8192) -> bytes:

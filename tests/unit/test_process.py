@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ropewalk.errors import Exit
-from ropewalk.process import Command, CommandFailed, ProgramMissing, clean_environment, run, started
+from ropewalk.process import Command, CommandFailed, ProgramMissing, clean_environment, paused, run, started
 
 
 def test_output_and_status_come_back() -> None:
@@ -92,3 +92,32 @@ def wait_gone(pid: int) -> None:
             return
         time.sleep(0.02)
     pytest.fail(f"process {pid} still lives")
+
+
+def test_a_program_pauses_while_the_body_runs(tmp_path: Path) -> None:
+    at, on, log = tmp_path / "at", tmp_path / "on", tmp_path / "log"
+    script = f"echo before; echo yes >{at}; read -r x <{on}; echo after; touch {tmp_path}/end; exit 75"
+    with paused(Command(("sh", "-c", script)), log, at, on):
+        assert log.read_text() == "before\n"
+        assert not (tmp_path / "end").exists()
+    assert (tmp_path / "end").exists()
+    assert log.read_text() == "before\n"
+
+
+def test_a_program_that_ends_before_it_pauses_failed(tmp_path: Path) -> None:
+    command = Command(("sh", "-c", "echo wrong; exit 3"))
+    with (
+        pytest.raises(CommandFailed, match=r"^sh: ended with status 3: wrong$"),
+        paused(command, tmp_path / "log", tmp_path / "at", tmp_path / "on"),
+    ):
+        pytest.fail("it did not pause")
+
+
+def test_a_paused_program_ends_with_an_exception_of_the_body(tmp_path: Path) -> None:
+    at, on = tmp_path / "at", tmp_path / "on"
+    script = f"echo $$ >{tmp_path}/pid; echo yes >{at}; read -r x <{on}; touch {tmp_path}/end"
+    with pytest.raises(KeyError), paused(Command(("sh", "-c", script)), tmp_path / "log", at, on):
+        raise KeyError
+    assert not (tmp_path / "end").exists()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)

@@ -38,17 +38,18 @@ class Stored:
     uppers: tuple[Path, ...]
 
 
-def inspect(shop: Workshop, reference: str) -> Stored | None:
+def inspect(shop: Workshop, reference: str, own: tuple[str, ...] = ()) -> Stored | None:
     """Look an image up in the storage.
 
     Args:
         shop: The workshop.
         reference: Its full name.
+        own: The options of another storage; see `storage.apart`.
 
     Returns:
         What the storage says; None where it does not have the image.
     """
-    done = run(storage.podman(shop.settings, "image", "inspect", reference), check=False)
+    done = run(storage.podman(shop.settings, "image", "inspect", reference, own=own), check=False)
     if done.returncode != 0:
         return None
     data = json.loads(done.stdout)[0]
@@ -143,6 +144,22 @@ def read_added_layer(stored: Stored, parents: int) -> tuple[TarItem, ...]:
             hint="use Debian's podman, 4.3 or newer",
         )
     return merged([scan(upper) for upper in reversed(stored.uppers[:added])])
+
+
+def read_container(root: Path) -> tuple[TarItem, ...]:
+    """Read what the newest container of a storage holds above its image.
+
+    Args:
+        root: The storage; the container may be in use.
+
+    Raises:
+        HostError: The storage does not tell which it is.
+    """
+    files = sorted((root / "overlay-containers").glob("*containers.json"))
+    found = [item for file in files for item in json.loads(file.read_bytes()) or ()]
+    if not found:
+        raise HostError("the storage names no container", where=str(root), hint="use Debian's buildah, 1.28 or newer")
+    return tuple(scan(root / "overlay" / found[-1]["layer"] / "diff"))
 
 
 @contextmanager

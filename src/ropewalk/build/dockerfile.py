@@ -1,87 +1,31 @@
 """Images made by a Dockerfile: buildah runs it on our parents, and what it added comes back normalised.
 
-The Dockerfile is changed in memory only: every stage learns SOURCE_DATE_EPOCH, and the last one ends with the image's
-own ldconfig, since what libraries are cached must not depend on which package happened to come last.
+Where the image has a shell, nothing is committed: the last instruction waits while what was added is read
+(docs/decisions/0010).
 """
 
 import io
-import os
-import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from ropewalk.archive import View
-from ropewalk.build import hostpip, storage
-from ropewalk.build.aptfiles import SOURCES
-from ropewalk.build.containers import Stored, inspect, ld_cache, load_image, named, read_added_layer
+from ropewalk.build.containers import Stored, inspect, ld_cache, named, read_added_layer, read_container
 from ropewalk.build.failure import telling
-from ropewalk.build.isolation import build_options
 from ropewalk.build.known import Known
-from ropewalk.build.limits import limit_options
-from ropewalk.build.normalise import APT_CONF, MOUNT, concerns, normalise
-from ropewalk.build.sources import lend_sources, mounting, write_stages
+from ropewalk.build.normalise import MOUNT, concerns, normalise
+from ropewalk.build.site import BUILT, Order, Site, build_command, configuring, laid_out, standing_user
 from ropewalk.build.workshop import Workshop
 from ropewalk.errors import InputError
 from ropewalk.oci.layer import TarItem
-from ropewalk.oci.model import Entry, EntryType, Image, ImageConfig
+from ropewalk.oci.model import Entry, EntryType, ImageConfig
 from ropewalk.oci.tree import Tree
-from ropewalk.process import Command, run
-from ropewalk.recipe.dockerfile import Dockerfile, parse
-from ropewalk.recipe.limits import NO_LIMITS, Limits
-from ropewalk.recipe.recipe import ContextFile
+from ropewalk.process import paused, run
+from ropewalk.recipe.dockerfile import parse
 
-_BUILT = "localhost/ropewalk/built"
-"""The repository of what is being built, in buildah's storage only; the tag is the build's own."""
 _CACHE = "etc/ld.so.cache"
-_AUTHORITY = "archives.pem"
-_FINISH = """\
-#!/bin/sh
-# The end of every build: what depends on the order of installation is written once more.
-set -e
-/sbin/ldconfig
-if command -v fc-cache >/dev/null && command -v find >/dev/null; then
-    # fontconfig's caches hold the directories' times, which are clamped to the epoch in the image.
-    for fonts in /usr/share/fonts /usr/local/share/fonts; do
-        [ -d "$fonts" ] && find "$fonts" -newermt "@$SOURCE_DATE_EPOCH" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
-    done
-    fc-cache -s
-fi
-exit 0
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What is to be built.
-
-    Attributes:
-        name: The line, for messages.
-        dockerfile: The rendered Dockerfile.
-        context: The build context.
-        parents: Images by the reference that the Dockerfile names, the final one first.
-        final: The image in the last ``FROM``; None for ``scratch``.
-        view: The archive view that apt sees.
-        epoch: SOURCE_DATE_EPOCH in seconds.
-        build: A word that no other build of this process has (`Names.fresh`).
-        limits: What it may use of this machine.
-        proxy: The HTTP proxy for what is no package; empty for none.
-        allowed: The sha256 of each .deb that it may have; None lets it have all of the view.
-    """
-
-    name: str
-    dockerfile: str
-    context: tuple[ContextFile, ...]
-    parents: Mapping[str, Image]
-    final: Image | None
-    view: View
-    epoch: int
-    build: str
-    limits: Limits = NO_LIMITS
-    proxy: str = ""
-    allowed: frozenset[str] | None = None
+_SCRIPT = f"/{MOUNT}/finish"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,55 +43,6 @@ class Added:
     concerns: tuple[tuple[Known, tuple[str, ...]], ...] = ()
 
 
-def prepared(text: str, arguments: Sequence[str], ending: Sequence[str]) -> str:
-    """Give every stage some build arguments and the last stage an ending that runs as root.
-
-    Args:
-        text: The rendered Dockerfile.
-        arguments: Names for ``ARG``.
-        ending: Program and arguments of the last RUN; nothing is added where it is empty.
-
-    Returns:
-        The Dockerfile for buildah; the last ``USER`` stands again after the ending.
-    """
-    parsed = parse(text)
-    stages = parsed.stages
-    lines = text.splitlines()
-    starts = [stage.line for stage in stages[1:]] + [len(lines) + 1]
-    args = [f"ARG {name}" for name in arguments]
-    for stage, following in reversed(list(zip(stages, starts, strict=True))):
-        at = (stage.instructions[0].line if stage.instructions else following) - 1
-        lines[at:at] = args
-    if ending:
-        words = ", ".join(f'"{word}"' for word in ending)
-        user = standing_user(parsed)
-        lines += ["USER 0:0", f"RUN [{words}]", *([f"USER {user}"] if user else [])]
-    return "\n".join(lines) + "\n"
-
-
-def standing_user(dockerfile: Dockerfile) -> str:
-    """Return the user that the final image has by its Dockerfile, also where an earlier stage says it.
-
-    Args:
-        dockerfile: The parsed Dockerfile.
-
-    Returns:
-        The value of the last ``USER`` that holds, as written; empty where the parent's user stays.
-
-    Raises:
-        InputError: An earlier stage says it by a variable, which means nothing in the last stage.
-    """
-    chain = dockerfile.standing_on()
-    found = [(stage, i) for stage in chain for i in stage.instructions if i.keyword.upper() == "USER"]
-    if not found:
-        return ""
-    stage, last = found[-1]
-    if stage is not chain[-1] and "$" in last.value:
-        hint = "write USER with the plain user in the last stage too"
-        raise InputError(f"USER {last.value} of an earlier stage is a variable", where=f"line {last.line}", hint=hint)
-    return last.value
-
-
 def ending_for(parent: Tree) -> tuple[str, ...]:
     """Return the last RUN of an image on this parent: our script where it has a shell, else ldconfig alone.
 
@@ -156,35 +51,11 @@ def ending_for(parent: Tree) -> tuple[str, ...]:
     """
     if not _has(parent, "sbin/ldconfig"):
         return ()
-    return ("/bin/sh", f"/{MOUNT}/finish") if _has(parent, "bin/sh") else ("/sbin/ldconfig",)
+    return ("/bin/sh", _SCRIPT) if _has(parent, "bin/sh") else ("/sbin/ldconfig",)
 
 
 def _has(tree: Tree, path: str) -> bool:
     return path in tree or f"usr/{path}" in tree
-
-
-def fill_context(files: Iterable[ContextFile], into: Path, epoch: int) -> None:
-    """Lay a build context out: links followed, modes as recorded, one time for all.
-
-    Args:
-        files: The context, sorted by path.
-        into: An empty directory.
-        epoch: The time of every file, in seconds since 1970.
-    """
-    directories = []
-    for file in files:
-        target = into / file.path
-        if file.directory:
-            target.mkdir(parents=True, exist_ok=True)
-            directories.append((target, file.mode))
-            continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file.source, target)
-        target.chmod(file.mode)
-        os.utime(target, (epoch, epoch))
-    for directory, mode in reversed(directories):
-        directory.chmod(mode)
-        os.utime(directory, (epoch, epoch))
 
 
 @contextmanager
@@ -204,13 +75,45 @@ def run_dockerfile(shop: Workshop, order: Order, log: Path) -> Iterator[Added]:
     """
     tree = shop.store.tree(order.final) if order.final else {}
     ending = ending_for(tree)
+    with _left(shop, order, log, ending) as left:
+        items = normalise(left.items, tree, order.epoch)
+        if not ending and any(item.entry.path in {"sbin/ldconfig", "usr/sbin/ldconfig"} for item in items):
+            items = _with_cache(items, ld_cache(shop, f"{BUILT}:{order.build}"), order.epoch)
+        yield Added(items, _config(left.config, order), concerns(left.items))
+
+
+@contextmanager
+def _left(shop: Workshop, order: Order, log: Path, ending: Sequence[str]) -> Iterator[Added]:
+    """Build a Dockerfile; give what it left as it is."""
+    alone = len(parse(order.dockerfile).standing_on()) == 1
+    if _SCRIPT in ending and alone:
+        with laid_out(shop, order, ending, apart=True) as site, _held(order, site, log):
+            yield Added(read_container(site.containers), _read_config(shop, order, site))
+        return
     with built(shop, order, log, ending) as stored:
         below = len(order.final.layers) if order.final else 0
-        scanned = read_added_layer(stored, below)
-        items = normalise(scanned, tree, order.epoch)
-        if not ending and any(item.entry.path in {"sbin/ldconfig", "usr/sbin/ldconfig"} for item in items):
-            items = _with_cache(items, ld_cache(shop, stored.name), order.epoch)
-        yield Added(items, _config(stored.config, order), concerns(scanned))
+        yield Added(read_added_layer(stored, below), stored.config)
+
+
+@contextmanager
+def _held(order: Order, site: Site, log: Path) -> Iterator[None]:
+    """Run a build up to its ending, which waits during the ``with``."""
+    with ExitStack() as stack:
+        with telling(order.name, log):
+            stack.enter_context(paused(site.command, log, site.finished, site.was_read))
+        yield
+
+
+def _read_config(shop: Workshop, order: Order, site: Site) -> ImageConfig:
+    """Let buildah make an image of what the last stage says beside its files, and read how that runs."""
+    text = (site.place / "Dockerfile").read_text(encoding="utf-8")
+    (site.place / "Dockerfile.config").write_text(configuring(text), encoding="utf-8")
+    run(build_command(shop, order, site.place, file="Dockerfile.config", own=site.storage))
+    name = f"{BUILT}:{order.build}"
+    stored = inspect(shop, name, site.storage)
+    if stored is None:
+        raise InputError("was built but is not there", where=name, hint="look at the disk's space")
+    return stored.config
 
 
 def _config(found: ImageConfig, order: Order) -> ImageConfig:
@@ -230,7 +133,7 @@ def _with_cache(items: tuple[TarItem, ...], data: bytes | None, epoch: int) -> t
 
 @contextmanager
 def built(shop: Workshop, order: Order, log: Path, ending: Sequence[str] = ()) -> Iterator[Stored]:
-    """Run buildah on a Dockerfile.
+    """Run buildah on a Dockerfile and let it commit the image.
 
     Args:
         shop: The workshop.
@@ -241,114 +144,11 @@ def built(shop: Workshop, order: Order, log: Path, ending: Sequence[str] = ()) -
     Yields:
         The image in the storage; its name is freed when the body ends.
     """
-    name = f"{_BUILT}:{order.build}"
-    with ExitStack() as stack:
-        place = shop.scratch("build")
-        stack.callback(shutil.rmtree, place, ignore_errors=True)
-        stack.callback(storage.drop_cgroup, shop.settings, order.build)
-        stack.enter_context(shop.names.held({reference: image.digest for reference, image in order.parents.items()}))
-        for reference, image in order.parents.items():
-            load_image(shop, image, reference)
-        (place / "context").mkdir()
-        fill_context(order.context, place / "context", order.epoch)
-        sources = _sources(shop, order)
-        volumes = _lend(shop, order, place, sources)
-        lent = lend_sources(order.dockerfile, sources, order.view)
-        if lent.everywhere is not None:
-            (place / "debian.sources").write_text(lent.everywhere, encoding="utf-8")
-            volumes.append((place / "debian.sources", SOURCES))
-        arguments = _arguments(shop, order)
-        text = mounting(prepared(order.dockerfile, tuple(arguments), ending), lent.stages)
-        (place / "Dockerfile").write_text(text, encoding="utf-8")
-        contexts = write_stages(lent.stages, place / "sources")
-        stack.enter_context(named(shop, name))
+    name = f"{BUILT}:{order.build}"
+    with laid_out(shop, order, ending) as site, named(shop, name):
         with telling(order.name, log):
-            command = build_command(shop, order, place, {**arguments, **proxies(order.proxy)}, volumes)
-            run(storage.nameless(replace(command, argv=(*command.argv[:-1], *contexts, command.argv[-1]))), log=log)
+            run(site.command, log=log)
         stored = inspect(shop, name)
         if stored is None:
             raise InputError("was built but is not there", where=name, hint=f"read {log}")
         yield stored
-
-
-def build_command(
-    shop: Workshop, order: Order, place: Path, arguments: Mapping[str, str], volumes: Iterable[tuple[Path, str]]
-) -> Command:
-    """Return the buildah command.
-
-    Args:
-        shop: The workshop.
-        order: What is built; its image and its control group are named after its word.
-        place: Where ``Dockerfile`` and ``context`` are.
-        arguments: Build arguments.
-        volumes: What RUN instructions see read-only: (path here, path there).
-    """
-    options = (
-        *build_options(shop.settings, shop.isolation),
-        *storage.cgroup_parent(shop.settings, order.build),
-        *limit_options(order.limits),
-    )
-    args = (f"--build-arg={key}={value}" for key, value in arguments.items())
-    mounts = (f"--volume={source}:/{target}:ro" for source, target in volumes)
-    file = ("--file", str(place / "Dockerfile"), "--tag", f"{_BUILT}:{order.build}", str(place / "context"))
-    return storage.buildah(shop.settings, "bud", *options, *args, *mounts, *file)
-
-
-def _arguments(shop: Workshop, order: Order) -> dict[str, str]:
-    pip = {"PIP_CONFIG_FILE": f"/{MOUNT}/pip.conf"} if shop.pip else {}
-    # TeX's own switch, without which it ignores SOURCE_DATE_EPOCH for dates in documents and formats.
-    return {"SOURCE_DATE_EPOCH": str(order.epoch), "FORCE_SOURCE_DATE": "1", "PIP_NO_CACHE_DIR": "1", **pip}
-
-
-def proxies(proxy: str) -> dict[str, str]:
-    """Return a proxy as build arguments; every Dockerfile has them without ``ARG``, and no image keeps them.
-
-    Args:
-        proxy: Its address; empty for none.
-    """
-    names = ("http_proxy", "https_proxy")
-    return {name: proxy for lower in names for name in (lower, lower.upper())} if proxy else {}
-
-
-def _lend(shop: Workshop, order: Order, place: Path, sources: Mapping[str, str]) -> list[tuple[Path, str]]:
-    """Write what RUN instructions see but no image keeps; return the mounts."""
-    lent = place / "lent"
-    lent.mkdir()
-    shop.lists.link(order.view, {word for text in sources.values() for word in text.split()}, lent / "lists")
-    (lent / "finish").write_text(_FINISH, encoding="utf-8")
-    if shop.pip:
-        hostpip.write(shop.pip, lent)
-    mounts = [(lent, MOUNT)]
-    if any("etc/apt/apt.conf.d" in shop.store.tree(image) for image in order.parents.values()):
-        (lent / _AUTHORITY).write_text(shop.proxy.certificate, encoding="utf-8")
-        settings = apt_settings(shop.proxy.url(order.view.id, order.build), f"/{MOUNT}/{_AUTHORITY}")
-        (place / "apt.conf").write_text(settings, encoding="utf-8")
-        mounts.append((place / "apt.conf", APT_CONF))
-    return mounts
-
-
-def _sources(shop: Workshop, order: Order) -> dict[str, str]:
-    """Read ``debian.sources`` of the parents that have one."""
-    read = ((name, shop.store.read_files(image.layers, (SOURCES,))) for name, image in order.parents.items())
-    return {name: files[SOURCES].decode() for name, files in read if SOURCES in files}
-
-
-def apt_settings(proxy: str, certificate: str) -> str:
-    """Return the apt settings of a build: the view's proxy, also for https, no doubt about old dates, and lists at hand.
-
-    Lists appear when ``apt-get update`` is run, as everywhere; what apt makes of them is kept until something is installed.
-
-    Args:
-        proxy: The proxy's URL for the view.
-        certificate: Where apt finds the proxy's certificate.
-    """
-    lists = f"ln -sf /{MOUNT}/lists/* /var/lib/apt/lists/ 2>/dev/null || true"
-    return (
-        f'Acquire::http::Proxy "{proxy}";\n'
-        f'Acquire::https::Proxy "{proxy}";\n'
-        f'Acquire::https::CAInfo "{certificate}";\n'
-        'Acquire::Check-Valid-Until "false";\n'
-        'Acquire::GzipIndexes "false";\n'
-        'Dir::Cache::pkgcache "pkgcache.bin";\n'
-        f'APT::Update::Pre-Invoke {{ "{lists}"; }};\n'
-    )

@@ -8,9 +8,10 @@ from ropewalk.archive import View
 from ropewalk.build.bootstrap import base_config, bootstrapped
 from ropewalk.build.concerns import tell
 from ropewalk.build.containers import unload
-from ropewalk.build.dockerfile import Added, Order, run_dockerfile
+from ropewalk.build.dockerfile import Added, run_dockerfile
 from ropewalk.build.imagetest import TestFailed, check_testable, run_test
 from ropewalk.build.locked import supplied, taken
+from ropewalk.build.site import Order
 from ropewalk.build.workshop import Workshop
 from ropewalk.errors import InputError
 from ropewalk.events import step

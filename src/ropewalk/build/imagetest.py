@@ -11,8 +11,9 @@ from pathlib import Path
 
 from ropewalk.build import storage
 from ropewalk.build.containers import load_image
-from ropewalk.build.dockerfile import Order, built
+from ropewalk.build.dockerfile import built
 from ropewalk.build.locked import supplied, taken
+from ropewalk.build.site import Order
 from ropewalk.build.testroom import Room, furnish, room_command
 from ropewalk.build.workshop import Workshop
 from ropewalk.errors import Exit, HostError, RopewalkError

@@ -63,16 +63,16 @@ def cgroup_parent(settings: Settings, name: str) -> tuple[str, ...]:
 
 
 def apart(settings: Settings, place: Path, name: str) -> tuple[str, ...]:
-    """Return the options of a podman that sees our images but keeps containers of its own: none clash, all go with it.
+    """Return the options of a storage that sees our images but keeps containers of its own: none clash, all go with it.
 
     Args:
         settings: Where the state is.
         place: Where its containers are kept.
-        name: A short word, one test's alone.
+        name: A short word, one build's or test's alone.
     """
     mine = ("--root", str(place), "--runroot", str(run_root(settings) / name))
     shared = ("--storage-driver", "overlay", "--storage-opt", f"overlay.imagestore={root(settings)}")
-    return (*mine, "--tmpdir", str(run_root(settings) / name / "libpod"), *shared)
+    return (*mine, *shared)
 
 
 def drop_cgroup(settings: Settings, name: str) -> None:
@@ -123,25 +123,27 @@ def storage_options(settings: Settings) -> tuple[str, ...]:
     return ("--root", str(root(settings)), "--runroot", str(run_root(settings)), "--storage-driver", "overlay")
 
 
-def buildah(settings: Settings, *arguments: str) -> Command:
+def buildah(settings: Settings, *arguments: str, own: tuple[str, ...] = ()) -> Command:
     """Return a buildah command on our storage.
 
     Args:
         settings: Where the state is.
         arguments: Verb and arguments.
+        own: The options of another storage; see `apart`.
     """
-    argv = ("buildah", *storage_options(settings), *arguments)
+    argv = ("buildah", *(own or storage_options(settings)), *arguments)
     return Command(argv, environment=environment(settings), contained=True)
 
 
-def podman(settings: Settings, *arguments: str) -> Command:
+def podman(settings: Settings, *arguments: str, own: tuple[str, ...] = ()) -> Command:
     """Return a podman command on our storage.
 
     Args:
         settings: Where the state is.
         arguments: Verb and arguments.
+        own: The options of another storage; see `apart`.
     """
-    argv = ("podman", *storage_options(settings), *arguments)
+    argv = ("podman", *(own or storage_options(settings)), *arguments)
     return Command(argv, environment=environment(settings), contained=True)
 
 

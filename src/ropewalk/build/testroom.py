@@ -103,7 +103,8 @@ def furnish(room: Room) -> None:
         (room.place / directory).mkdir()
     keep = storage.run_root(room.settings) / room.name / "keep"
     keep.mkdir(parents=True)
-    options = storage.apart(room.settings, room.place / "containers", room.name)
+    own = storage.apart(room.settings, room.place / "containers", room.name)
+    options = (*own, "--tmpdir", str(storage.run_root(room.settings) / room.name / "libpod"))
     cgroup = f"{storage.cgroup(room.settings)}/{room.name}"
     docker = docker_script(options, cgroup, (f"--pids-limit={PIDS}", *limit_options(room.recipe.limits)))
     (room.place / "bin" / "docker").write_text(docker, encoding="utf-8")

@@ -10,7 +10,7 @@ from threading import Lock
 
 from ropewalk.archive import View
 from ropewalk.build import Made, Workshop, build_recipe, check, full_disk, in_order
-from ropewalk.build.dockerfile import Order
+from ropewalk.build.site import Order
 from ropewalk.errors import InputError, RopewalkError
 from ropewalk.events import Event, EventKind, step
 from ropewalk.plan import Edges, Observed, ancestors, edges, observe

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from ropewalk.archive import SuiteView, View, uri_of
-from ropewalk.build.dockerfile import ending_for, fill_context, prepared, standing_user
+from ropewalk.build.dockerfile import ending_for
+from ropewalk.build.site import configuring, fill_context, prepared, standing_user
 from ropewalk.errors import InputError
 from ropewalk.oci.model import Entry, EntryType
 from ropewalk.recipe.dockerfile import parse
@@ -94,3 +95,24 @@ def test_a_variable_user_of_an_earlier_stage_is_refused() -> None:
     text = "FROM scratch AS base\nARG ID=7\nUSER $ID\nFROM base\nRUN id\n"
     with pytest.raises(InputError, match="line 3: USER \\$ID of an earlier stage is a variable"):
         standing_user(parse(text))
+
+
+def test_a_dockerfile_of_the_config_alone() -> None:
+    text = """\
+ARG NAME=base
+FROM golang AS build
+ENV A=1
+RUN make \\
+    all
+FROM $NAME
+ARG X
+ENV B=$X
+COPY --from=build /x /x
+RUN <<END
+USER 3
+END
+USER 5
+RUN ["/bin/sh", "/run/ropewalk/finish"]
+WORKDIR /y
+"""
+    assert configuring(text) == "ARG NAME=base\nFROM $NAME\nARG X\nENV B=$X\nUSER 5\nWORKDIR /y\n"

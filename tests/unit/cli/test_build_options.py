@@ -8,7 +8,7 @@ import typer
 
 from kit.images import recipe, record
 from kit.recipes import REGISTRY, production, write
-from ropewalk.build.dockerfile import proxies
+from ropewalk.build.site import proxies
 from ropewalk.cli.app import run
 from ropewalk.cli.dockerpkg import Sent, print_sent, refuse_pull, sending, version_suffix
 from ropewalk.cli.session import Session
