@@ -57,7 +57,7 @@ def run_plan(
     *,
     jobs: int = 1,
     keep_going: bool = False,
-    finished: Callable[[BuildRecord], None] | None = None,
+    finished: Callable[[BuildRecord], object] | None = None,
 ) -> tuple[Outcome, ...]:
     """Build what a plan says, each image after those it needs.
 

@@ -1,8 +1,7 @@
 """``ropewalk build``: make what the plan says."""
 
 import os
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -30,7 +29,7 @@ from ropewalk.events import Event, EventKind, step
 
 if TYPE_CHECKING:
     from ropewalk.build import Outcome
-    from ropewalk.oci import RegistryClient
+    from ropewalk.oci import RegistryClient, Store
     from ropewalk.plan import Plan
     from ropewalk.recipe import BuildRecord
 
@@ -98,8 +97,8 @@ def build(
             fetch(session, client, {record for entry in made.of(*wanted) for record in entry.fetch})
     outcomes: tuple[Outcome, ...] = ()
     if made.of(*wanted):
-        done, at_once = partial(enter, session), jobs or default_jobs()
         with session.workshop() as shop:
+            done, at_once = entering(session, shop.store), jobs or default_jobs()
             outcomes = run_plan(shop, made, wanted, used, jobs=at_once, keep_going=keep_going, finished=done)
     session.remember(directories)
     sent = send_all(session, registry, send, _ready(made, outcomes))
@@ -162,9 +161,20 @@ def enter(session: Session, record: "BuildRecord") -> None:
         session: The run.
         record: Its build record; the image is in the store.
     """
-    from ropewalk.inventory import ingest_image
+    entering(session, session.store())(record)
 
-    ingest_image(session.engine(), session.store(), record)
+
+def entering(session: Session, store: "Store") -> "Callable[[BuildRecord], object]":
+    """Return what takes images into the inventory, one after the other; layers that they share are read once.
+
+    Args:
+        session: The run.
+        store: Where the images are.
+    """
+    from ropewalk.inventory import PackageReader, ingest_image
+
+    engine, reader = session.engine(), PackageReader(store)
+    return lambda record: ingest_image(engine, store, record, reader)
 
 
 def outcome_row(outcome: "Outcome") -> dict[str, object]:

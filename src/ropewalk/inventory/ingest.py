@@ -34,13 +34,14 @@ def ingest(
         _enter(session, image, record, packages, codename)
 
 
-def ingest_image(engine: Engine, store: Store, record: BuildRecord) -> bool:
+def ingest_image(engine: Engine, store: Store, record: BuildRecord, reader: PackageReader | None = None) -> bool:
     """Read an image of the store and take it into the inventory.
 
     Args:
         engine: The database.
         store: Where the image is.
         record: Its build record.
+        reader: Reads layers of that store and remembers those of earlier images; a new one where it is None.
 
     Returns:
         False where the store lacks the image; nothing is done then.
@@ -51,7 +52,7 @@ def ingest_image(engine: Engine, store: Store, record: BuildRecord) -> bool:
     image = store.load(record.digest)
     if image is None:
         return False
-    reader = PackageReader(store)
+    reader = reader or PackageReader(store)
     ingest(engine, image, record, reader.packages(image, record.layers), reader.release(image)[1])
     return True
 
