@@ -96,8 +96,10 @@ def new_state(kept: Path, place: Path) -> Path:
 
 def warm(state: Path, config: Path, select: str) -> str:
     """Fetch every .deb that the tree needs by building it once; later runs find it done. Return the view."""
-    suites = [word for base in sorted((TREE / "bases").iterdir()) for word in ("--suite", base.name)]
-    view: str = ropewalk(state, config, "archive", "view", *suites)["view"]
+    names = [base.name for base in sorted((TREE / "bases").iterdir())]
+    views = [view for view in ViewBook(state / "views") if {suite.suite for suite in view.suites}.issuperset(names)]
+    suites = [word for name in names for word in ("--suite", name)]
+    view: str = views[-1].id if views else ropewalk(state, config, "archive", "view", *suites)["view"]
     bases = [word for base in sorted((TREE / "bases").iterdir()) for word in ("--select", f"*/{base.name}:*")]
     directories = (str(TREE / "bases"), str(TREE / "images"))
     ropewalk(state, config, "build", "--offline", "--view", view, "--select", select, *bases, *directories)

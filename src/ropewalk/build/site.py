@@ -218,7 +218,8 @@ def laid_out(shop: Workshop, order: Order, ending: Sequence[str], *, apart: bool
         if lent.everywhere is not None:
             (place / "debian.sources").write_text(lent.everywhere, encoding="utf-8")
             volumes.append((place / "debian.sources", SOURCES))
-        text = mounting(prepared(order.dockerfile, tuple(_arguments(shop, order)), ending), lent.stages)
+        # The ending gets no mount of sources: buildah takes away what it made for one when the instruction has ended.
+        text = prepared(mounting(order.dockerfile, lent.stages), tuple(_arguments(shop, order)), ending)
         (place / "Dockerfile").write_text(text, encoding="utf-8")
         own: tuple[str, ...] = ()
         if apart:
