@@ -53,7 +53,7 @@ class Person:
         mine = self.place / "state"
         shutil.rmtree(mine, ignore_errors=True)
         shutil.copytree(state / "views", mine / "views")
-        shutil.copytree(state / "pool", mine / "pool", copy_function=linked)
+        shutil.copytree(state / "pool", mine / "pool", copy_function=linked, ignore=shutil.ignore_patterns("lock"))
         shutil.rmtree(self.place / "tree", ignore_errors=True)
         shutil.copytree(tree, self.place / "tree")
         account = pwd.getpwnam(self.name)
