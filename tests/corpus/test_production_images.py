@@ -196,7 +196,8 @@ def works(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Works:
     state = Path(os.environ.get("ROPEWALK_STATE", ".state/ropewalk")).absolute() / "corpus"
     for name in ("store", "records"):
         shutil.rmtree(state / name, ignore_errors=True)
-    (state / "ropewalk.sqlite").unlink(missing_ok=True)
+    for name in ("ropewalk.sqlite", "tree.json"):  # the remembered tree was a test's
+        (state / name).unlink(missing_ok=True)
     suites = tuple(word for release in RELEASES for word in ("--suite", release))
     made = Works(state, tree, "").run("archive", "view", *suites, user=tmp_path_factory.mktemp("nothing"))
     return Works(state, tree, made["view"])
