@@ -1,5 +1,6 @@
 """Base images with every key of base.yaml: as root and as an ordinary user the same digest, and nothing of the host."""
 
+import hashlib
 import os
 import pwd
 import shutil
@@ -11,6 +12,7 @@ from tempfile import mkdtemp
 
 import pytest
 
+from kit.archive import Archive, Deb
 from kit.certificates import authority
 from kit.command import Command
 from kit.recipes import REGISTRY, production, write
@@ -24,7 +26,9 @@ FULL = """\
 name: full
 version: 12-1
 suites: [bookworm, bookworm-updates, bookworm-security]
-packages: [ca-certificates]
+archives:
+  - {uri: URL/apt, suites: [stable], components: [main], signed-by: team.gpg}
+packages: [ca-certificates, team-tool]
 files:
   - {path: /etc/motd, source: motd}
   - {path: /srv/app/settings, content: "x = 1\\n", mode: '0640', owner: app:www-data}
@@ -57,9 +61,9 @@ class Person:
         shutil.rmtree(self.place / "tree", ignore_errors=True)
         shutil.copytree(tree, self.place / "tree")
         account = pwd.getpwnam(self.name)
-        debs = {path for path in (mine / "pool").rglob("*") if path.is_file()}  # other names of root's files
-        for path in {self.place, *self.place.rglob("*")} - debs:
-            os.chown(path, account.pw_uid, account.pw_gid)
+        for path in (self.place, *self.place.rglob("*")):
+            if path.is_dir() or path.stat().st_nlink == 1:  # not the other names of root's files
+                os.chown(path, account.pw_uid, account.pw_gid)
         ropewalk = (ROOT / ".venv/bin/ropewalk", "-q", "-c", self.place / "tree/config.yaml")
         command = ("build", "--offline", "--view", view, self.place / "tree")
         clean = {"PATH": os.environ["PATH"], "HOME": self.place, "ROPEWALK_STATE": mine}
@@ -68,11 +72,14 @@ class Person:
 
 
 def linked(source: str, target: str) -> None:
-    """Give a file another name, or copy it to another disk."""
+    """Give a .deb another name, or copy it to another disk; a lock is of one state directory."""
     try:
-        os.link(source, target)
+        if Path(source).name != "lock":
+            os.link(source, target)
+            return
     except OSError:
-        shutil.copyfile(source, target)
+        pass
+    shutil.copyfile(source, target)
 
 
 @pytest.fixture(scope="module")
@@ -111,17 +118,24 @@ def make_view(state: Path, *releases: str) -> View:
 
 
 @pytest.fixture(scope="module")
-def view(state: Path) -> View:
-    return make_view(state, "bookworm")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Write a tree; the archive that its base names is served."""
+    tree = tmp_path_factory.mktemp("bases")
+    archive = Archive(tmp_path_factory.mktemp("archive"))
+    archive.publish("stable", [Deb("team-tool", "1.0", files=(("srv/tool", "tool\n"),))], place="apt")
+    with archive.serve() as served:
+        base = FULL.replace("URL", served.url)
+        files = {"config.yaml": f"registry: {REGISTRY}\n", "full/base.yaml": base, "full/motd": "welcome\n"}
+        write(tree, {**files, **production("child", "1-1", CHILD)})
+        (tree / "full" / "corp.pem").write_bytes(authority())
+        (tree / "full" / "team.gpg").write_bytes(archive.key.public)
+        yield tree
 
 
 @pytest.fixture(scope="module")
-def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    tree = tmp_path_factory.mktemp("bases")
-    files = {"config.yaml": f"registry: {REGISTRY}\n", "full/base.yaml": FULL, "full/motd": "welcome\n"}
-    write(tree, {**files, **production("child", "1-1", CHILD)})
-    (tree / "full" / "corp.pem").write_bytes(authority())
-    return tree
+def view(state: Path, tree: Path) -> View:
+    made = Command(state, tree / "config.yaml").ask("archive", "view", "--pockets", "release")
+    return ViewBook(Settings(state).views).load(made["view"])
 
 
 @pytest.fixture(scope="module")
@@ -152,6 +166,14 @@ def test_files_and_accounts_are_the_recipes(built: Store) -> None:
     assert (tree["srv/app"].uid, tree["srv/app"].gid) == (901, 900)
     assert "app:x:901:900::/srv/app:/bin/sh\n" in read(built, "etc/passwd")
     assert "app:x:900:\n" in read(built, "etc/group")
+
+
+def test_an_archive_beside_debians_is_used_and_named_with_its_keys(built: Store, tree: Path) -> None:
+    assert read(built, "srv/tool") == "tool\n"
+    sources = read(built, "etc/apt/sources.list.d/ropewalk-archives.sources")
+    assert sources.endswith("/apt\nSuites: stable\nComponents: main\nSigned-By: /etc/apt/keyrings/team.gpg\n")
+    keyring = everything(built, "full:12-1")["etc/apt/keyrings/team.gpg"]
+    assert keyring.sha256 == hashlib.sha256((tree / "full/team.gpg").read_bytes()).hexdigest()
 
 
 def test_a_certificate_is_in_the_store_as_the_images_own_program_puts_it(built: Store, tree: Path) -> None:

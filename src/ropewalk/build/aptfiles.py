@@ -4,11 +4,15 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from ropewalk.archive import DEBIAN_KEYRING, uri_of
-from ropewalk.recipe.recipe import BaseSpec
+from ropewalk.debian import Repository
+from ropewalk.recipe.recipe import BaseFile, BaseSpec
 from ropewalk.recipe.strip import dpkg_lines
 
 STRIP = "etc/dpkg/dpkg.cfg.d/ropewalk-strip"
 """Where an image says what it leaves out, so that dpkg leaves it out of what is built on the image too."""
+ARCHIVES = "etc/apt/sources.list.d/ropewalk-archives.sources"
+"""Where an image names archives beside Debian's."""
+KEYRINGS = "etc/apt/keyrings"
 SOURCES = "etc/apt/sources.list.d/debian.sources"
 """Where an image names its suites (deb822 format, sources.list(5))."""
 
@@ -83,6 +87,25 @@ def base_files(spec: BaseSpec) -> tuple[SmallFile, ...]:
         SmallFile("etc/machine-id", b"", 0o444),
         SmallFile("usr/sbin/policy-rc.d", _POLICY.encode(), 0o755),
     )
+
+
+def archive_files(archives: Sequence[Repository]) -> tuple[BaseFile, ...]:
+    """Return what an image needs to go on using archives beside Debian's: their keyrings, and their sources.
+
+    Args:
+        archives: The recipe's.
+    """
+    if not archives:
+        return ()
+    keyrings = {one.keyring.name: one.keyring for one in archives}
+    stanzas = []
+    for one in archives:
+        lines = ["Types: deb", f"URIs: {one.uri}", f"Suites: {' '.join(one.suites)}"]
+        lines += [f"Components: {' '.join(one.components)}"] if one.components else []
+        stanzas.append("\n".join([*lines, f"Signed-By: /{KEYRINGS}/{one.keyring.name}", ""]))
+    files = {f"{KEYRINGS}/{name}": path.read_bytes() for name, path in keyrings.items()}
+    files[ARCHIVES] = "\n".join(stanzas).encode()
+    return tuple(BaseFile(path, content, 0o644, "0", "0") for path, content in files.items())
 
 
 def debian_sources(suites: Sequence[str], components: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
+from ropewalk.build.aptfiles import archive_files
 from ropewalk.build.scan import merged
 from ropewalk.errors import InputError
 from ropewalk.oci.layer import TarItem
@@ -72,7 +73,7 @@ def furnished(items: Iterable[TarItem], spec: BaseSpec, epoch: int, where: str) 
             entry = Entry(user.home.removeprefix("/"), EntryType.DIRECTORY, 0o755, user.uid, user.gid, mtime=epoch)
             root |= _placed(root, TarItem(entry), epoch, where)
     numbers = _numbers(root, PASSWD), _numbers(root, GROUP)
-    for file in spec.files:
+    for file in (*archive_files(spec.archives), *spec.files):
         uid, gid = (_number(name, known, file, where) for name, known in zip(_owners(file), numbers, strict=True))
         entry = Entry(file.path, EntryType.FILE, file.mode, uid, gid, size=len(file.content), mtime=epoch)
         root |= _placed(root, TarItem(entry, partial(io.BytesIO, file.content)), epoch, where)

@@ -61,6 +61,11 @@ class Ground:
         return self.place / "certificates"
 
     @property
+    def keyrings(self) -> Path:
+        """Where the keyrings of the recipe's archives are."""
+        return self.place / "keyrings"
+
+    @property
     def strip(self) -> Path:
         """What dpkg leaves out."""
         return self.place / "strip"
@@ -74,7 +79,7 @@ def bootstrap_command(spec: BaseSpec, ground: Ground) -> Command:
         ground: Where it is made, and from which view.
 
     Raises:
-        InputError: The view holds none of the suites, or lacks a component of one.
+        InputError: The view holds none of the suites, lacks a component of one, or an archive's suite.
     """
     suites = _held(spec, ground.view)
     components = " ".join(spec.components)
@@ -101,6 +106,7 @@ def bootstrap_command(spec: BaseSpec, ground: Ground) -> Command:
         suites[0],
         str(ground.root),
         *(f'deb [signed-by="{DEBIAN_KEYRING}"] {uri_of(suite)} {suite} {components}' for suite in suites),
+        *_archive_lines(spec, ground),
     )
     environment = (("SOURCE_DATE_EPOCH", str(ground.epoch)), ("TMPDIR", str(ground.place)))
     return Command(argv, environment=environment, contained=True)
@@ -119,6 +125,19 @@ def _held(spec: BaseSpec, view: View) -> list[str]:
             hint = f"make a view that has it: `ropewalk archive view --component {lacking[0]}`"
             raise InputError(f"holds no {', '.join(lacking)} of {suite}", where=f"view {view.id}", hint=hint)
     return suites
+
+
+def _archive_lines(spec: BaseSpec, ground: Ground) -> Iterator[str]:
+    """Go through sources of archives beside Debian's; the proxy serves each by its host, so that plain http will do."""
+    held = {(suite.uri, suite.suite) for suite in ground.view.suites}
+    for archive in spec.archives:
+        address = archive.uri.partition("://")[2]
+        for suite in archive.suites:
+            if (archive.uri, suite) not in held:
+                hint = "make a view that has it: `ropewalk archive view`"
+                raise InputError(f"holds no {archive.uri} {suite}", where=f"view {ground.view.id}", hint=hint)
+            options = f'signed-by="{ground.keyrings / archive.keyring.name}"'
+            yield " ".join(("deb", f"[{options}]", f"http://{address}", suite, *archive.components))
 
 
 def _strip_hooks(spec: BaseSpec, ground: Ground) -> tuple[str, ...]:
@@ -239,3 +258,6 @@ def _prepare(spec: BaseSpec, ground: Ground) -> None:
     ground.certificates.mkdir()
     for certificate in spec.certificates:
         (ground.certificates / certificate.name).write_bytes(certificate.content)
+    ground.keyrings.mkdir()
+    for archive in spec.archives:
+        (ground.keyrings / archive.keyring.name).write_bytes(archive.keyring.read_bytes())

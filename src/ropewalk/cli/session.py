@@ -203,8 +203,9 @@ class Session:
         return tuple(found)
 
     def archives(self) -> "tuple[Repository, ...]":
-        """Return the archives beside Debian's that the tree's config names; none without a config."""
-        return self.config().archives if self._config_path().exists() else ()
+        """Return the archives beside Debian's that the tree's config and bases name; none without a config."""
+        named = self.config().archives if self._config_path().exists() else ()
+        return (*named, *(archive for base in self.bases() for archive in base.archives))
 
     def keeping(self) -> "Keeping":
         """Return how long views and pool keep what no image needs: the config's, else the usual."""

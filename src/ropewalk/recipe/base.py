@@ -5,6 +5,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from ropewalk.debian import Repository
+from ropewalk.recipe.archives import read_archives
 from ropewalk.recipe.baseparts import Beside, named_files, read_certificates, read_files, read_users
 from ropewalk.recipe.config import TreeConfig
 from ropewalk.recipe.context import tree_of
@@ -21,6 +23,7 @@ _KEYS = (
     "version",
     "suites",
     "components",
+    "archives",
     "packages",
     "files",
     "users",
@@ -29,7 +32,6 @@ _KEYS = (
     "env",
     "labels",
 )
-_LATER = ("archives",)
 _WORDS = {
     "suites": re.compile(r"[a-z0-9][a-z0-9./-]*"),
     "components": re.compile(r"[a-z][a-z0-9-]*"),
@@ -75,7 +77,22 @@ def _spec(given: Mapping[str, Node], beside: Beside) -> BaseSpec:
         users=read_users(given["users"]) if "users" in given else (),
         certificates=read_certificates(certificates, beside, packages) if certificates else (),
         strip=read_strip(given["strip"]) if "strip" in given else Strip(),
+        archives=_archives(given["archives"], beside) if "archives" in given else (),
     )
+
+
+def _archives(node: Node, beside: Beside) -> tuple[Repository, ...]:
+    """Read ``archives``; apt tells a keyring's form by its name, and an image holds each under that name."""
+    found = read_archives(node, beside.directory)
+    names: dict[str, Path] = {}
+    for item, archive in zip(node.items(), found, strict=True):
+        keyring, place = archive.keyring, item.need("signed-by")
+        suffix = ".asc" if keyring.read_bytes().startswith(b"-----BEGIN PGP") else ".gpg"
+        if not re.fullmatch(rf"[A-Za-z0-9][A-Za-z0-9._-]*\{suffix}", keyring.name):
+            raise place.fault(f"`{keyring.name}` is no name for such a keyring", f"apt wants one that ends in {suffix}")
+        if names.setdefault(keyring.name, keyring) != keyring:
+            raise place.fault(f"two keyrings are called `{keyring.name}`", "rename one: an image holds both")
+    return found
 
 
 def _context(beside: Beside, node: Node) -> ContextFile:
@@ -99,7 +116,7 @@ def load_base(directory: Path, config: TreeConfig) -> Recipe:
         InputError: The file is wrong; names file and line.
     """
     root = load(directory / Kind.BASE)
-    given = root.fields(_KEYS, _LATER)
+    given = root.fields(_KEYS)
     name, version = root.need("name"), root.need("version")
     check_name(name.filled(), name.where)
     check_version(version.filled(), version.where)

@@ -237,4 +237,6 @@ def named_files(node: Node) -> Iterator[Node]:
     for item in given["files"].items() if "files" in given else ():
         if source := item.fields().get("source"):
             yield source
+    for item in given["archives"].items() if "archives" in given else ():
+        yield item.need("signed-by")
     yield from given["certificates"].items() if "certificates" in given else ()

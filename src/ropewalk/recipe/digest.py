@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from ropewalk.recipe.head import Head
@@ -66,5 +67,8 @@ def said(base: BaseSpec) -> dict[str, Any]:
 _UNUSED = asdict(BaseSpec((), (), (), (), ()))
 
 
-def _hashed(content: bytes) -> str:
+def _hashed(content: bytes | Path) -> str:
+    """Let a content stand by its hash; a keyring also by its name, which it keeps in the image."""
+    if isinstance(content, Path):
+        return f"{content.name} {_hashed(content.read_bytes())}"
     return "sha256:" + hashlib.sha256(content).hexdigest()

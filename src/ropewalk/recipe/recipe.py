@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from ropewalk.debian import Repository
 from ropewalk.recipe.concern import Concern
 from ropewalk.recipe.limits import NO_LIMITS, Limits
 
@@ -156,6 +157,7 @@ class BaseSpec:
         users: Accounts beside those that packages make.
         certificates: Authorities that the image trusts beside those of ca-certificates.
         strip: What is left out of packages.
+        archives: Archives beside Debian's; their keyrings stand beside the recipe.
     """
 
     suites: tuple[str, ...]
@@ -167,6 +169,7 @@ class BaseSpec:
     users: tuple[BaseUser, ...] = ()
     certificates: tuple[Certificate, ...] = ()
     strip: Strip = Strip()
+    archives: tuple[Repository, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

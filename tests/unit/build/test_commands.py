@@ -17,6 +17,7 @@ from ropewalk.build.failure import BuildFailed, telling, what_failed
 from ropewalk.build.host import clock_check
 from ropewalk.build.isolation import Isolation, build_options
 from ropewalk.build.testroom import docker_script
+from ropewalk.debian import Repository
 from ropewalk.errors import InputError
 from ropewalk.oci.layer import TarItem
 from ropewalk.oci.model import Entry, EntryType, ImageConfig
@@ -83,6 +84,23 @@ def test_certificates_enter_the_store_by_the_images_own_program() -> None:
     assert first.startswith("cp '/s p/certificates'/*.crt ")
     assert first.endswith('chroot "$1" update-ca-certificates')
     assert last == 'chroot "$1" ldconfig'
+
+
+def test_archives_beside_debians_are_asked_by_plain_http_with_their_own_keys(tmp_path: Path) -> None:
+    archives = (
+        Repository("https://example.org/apt", ("stable",), ("main", "extra"), tmp_path / "a.gpg"),
+        Repository("http://example.org:8080/flat", ("./",), (), tmp_path / "b.asc"),
+    )
+    spec = replace(SPEC, archives=archives)
+    held = tuple(SuiteView(one.uri, one.suites[0], "", "", 0, one.components, "", ()) for one in archives)
+    have = ground("bookworm")
+    whole = replace(have, view=replace(have.view, suites=(*have.view.suites, *held)))
+    assert bootstrap_command(spec, whole).argv[-2:] == (
+        'deb [signed-by="/s p/keyrings/a.gpg"] http://example.org/apt stable main extra',
+        'deb [signed-by="/s p/keyrings/b.asc"] http://example.org:8080/flat ./',
+    )
+    with pytest.raises(InputError, match=r"holds no https://example\.org/apt stable"):
+        bootstrap_command(spec, have)
 
 
 def test_a_view_without_any_suite_of_the_recipe_is_refused() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from kit.certificates import certificate
 from kit.recipes import BASE, load, write
+from ropewalk.debian import Repository
 from ropewalk.errors import InputError
 from ropewalk.recipe import Recipe, TreeConfig, load_base
 from ropewalk.recipe.recipe import BaseFile, BaseUser
@@ -104,6 +105,29 @@ def test_a_link_may_not_lead_out_of_the_tree(tmp_path: Path) -> None:
     (tmp_path / "r" / "a").symlink_to("../secret")
     with pytest.raises(InputError, match="leads out of the tree"):
         base(tmp_path / "r", BASE + "files: [{path: /etc/a, source: a}]\n")
+
+
+ARCHIVE = "archives:\n  - {uri: http://example.org/apt/, suites: [stable], components: [main], signed-by: team.gpg}\n"
+
+
+def test_an_archive_is_covered_with_its_keys(tmp_path: Path) -> None:
+    digests = []
+    for name, keys in (("1", b"a"), ("2", b"a"), ("3", b"b")):
+        (tmp_path / name).mkdir()
+        recipe = base(tmp_path / name, BASE + ARCHIVE, {"team.gpg": keys})
+        assert recipe.base
+        assert recipe.base.archives == (
+            Repository("http://example.org/apt", ("stable",), ("main",), tmp_path / name / "team.gpg"),
+        )
+        assert [file.path for file in recipe.context] == ["team.gpg"]
+        digests.append(recipe.digest)
+    assert digests[0] == digests[1] != digests[2]
+
+
+@pytest.mark.parametrize(("name", "keys"), [("team.asc", b"\x99"), ("team.gpg", b"-----BEGIN PGP"), ("team.key", b"a")])
+def test_apt_tells_a_keyrings_form_by_its_name(tmp_path: Path, name: str, keys: bytes) -> None:
+    with pytest.raises(InputError, match=f"`{name}` is no name for such a keyring"):
+        base(tmp_path, BASE + ARCHIVE.replace("team.gpg", name), {name: keys})
 
 
 FILE = "files:\n  - path: /etc/a\n    content: x\n"
