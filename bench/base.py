@@ -1,7 +1,9 @@
-"""A base image by Ropewalk beside mmdebstrap alone, in one run, from the same view and the same pool.
+"""A base image by Ropewalk beside mmdebstrap alone and debuerreotype, in one run, from the same view and the same pool.
 
-Ropewalk's seconds hold the bootstrap, the normaliser, the layer with its index, and the image; mmdebstrap's a plain tar.
-``--format json`` prints one line; the ratio is Ropewalk's seconds by mmdebstrap's.
+Ropewalk's seconds hold the bootstrap, the normaliser, the compressed layer with its index, and the image; mmdebstrap's a
+plain tar of the same packages. Both sizes are compressed: debuerreotype's is its slim variant as a gzipped tar, Ropewalk's
+an image of the same packages that leaves out what slim does. All is made twice; ``equal`` says that Ropewalk's digests, of
+both images, were the same. ``--format json`` prints one line. Needs root; debuerreotype is installed where it is missing.
 """
 
 import argparse
@@ -11,80 +13,160 @@ import shutil
 import statistics
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import TypeVar
 
-from ropewalk.archive import Pockets, from_apt, suite_names
+from ropewalk.archive import DEBIAN_KEYRING, Pockets, View, from_apt, suite_names
 from ropewalk.build import make_image, open_workshop
 from ropewalk.build.workshop import Workshop
 from ropewalk.events import silent
+from ropewalk.oci import Image
 from ropewalk.process import Command, run
 from ropewalk.recipe import Recipe, load_config, load_tree
+from ropewalk.recipe.recipe import Strip
 from ropewalk.settings import Settings, from_environment
 
+T = TypeVar("T")
 ROOT = Path(__file__).parent.parent
 TREE = ROOT / "examples" / "tree"
+SLIM = Path("/usr/share/debuerreotype/scripts")
+SUITE = "bookworm"
+MIRROR = "http://deb.debian.org/debian"
 
 
-def by_ropewalk(shop: Workshop, recipe: Recipe, view: str) -> tuple[float, str, int]:
-    """Return the seconds, the digest and the size in bytes of our base image."""
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What all makers share.
+
+    Attributes:
+        shop: The workshop with the proxy.
+        view: The archive view.
+        recipe: Our recipe.
+        place: A scratch directory.
+    """
+
+    shop: Workshop
+    view: View
+    recipe: Recipe
+    place: Path
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """What stands in the image beside the essential packages."""
+        return self.recipe.base.packages if self.recipe.base else ()
+
+    def ours(self, strip: Strip) -> Image:
+        """Make our image."""
+        base = replace(self.recipe.base, strip=strip) if self.recipe.base else None
+        return make_image(self.shop, replace(self.recipe, base=base), (), self.view).image
+
+    def mmdebstrap(self) -> Path:
+        """Make a tar by mmdebstrap alone."""
+        target = self.place / "mmdebstrap.tar"
+        argv = (
+            "mmdebstrap",
+            "--mode=root",
+            "--variant=minbase",
+            "--hook-dir=/usr/share/mmdebstrap/hooks/maybe-merged-usr",
+            "--include=?exact-name(usr-is-merged)",
+            *(f"--include={package}" for package in self.packages),
+            SUITE,
+            str(target),
+            f"deb {MIRROR} {SUITE} main",
+        )
+        self.run(*argv)
+        return target
+
+    def debuerreotype(self) -> Path:
+        """Make a gzipped tar of debuerreotype's slim variant, as its own script for Debian's images does."""
+        root, target = self.place / "slim", self.place / "slim.tar"
+        shutil.rmtree(root, ignore_errors=True)
+        chosen = ("--non-debian", f"--debootstrap-script={SUITE}", f"--keyring={DEBIAN_KEYRING}")
+        include = f"--include={','.join(self.packages)}"
+        self.run("debuerreotype-init", *chosen, include, str(root), SUITE, MIRROR)
+        for step in ("debuerreotype-minimizing-config", "debuerreotype-slimify", "debuerreotype-fixup"):
+            self.run(step, str(root))
+        self.run("debuerreotype-tar", str(root), str(target))
+        self.run("gzip", "--no-name", "--force", str(target))
+        return target.with_name("slim.tar.gz")
+
+    def run(self, *argv: str) -> None:
+        """Run a program that reaches the archive by the view's proxy only."""
+        environment = (("http_proxy", self.shop.proxy.url(self.view.id)), ("TMPDIR", str(self.place)))
+        run(Command(argv, environment=environment, contained=True), log=self.place / "log")
+
+
+def timed(make: Callable[[], T]) -> tuple[float, T]:
+    """Return how many seconds something took, and what came of it."""
     start = time.monotonic()
-    image = make_image(shop, recipe, (), shop.views.load(view)).image
-    return time.monotonic() - start, image.digest, image.size
+    made = make()
+    return time.monotonic() - start, made
 
 
-def by_mmdebstrap(shop: Workshop, recipe: Recipe, view: str, target: Path) -> float:
-    """Return the seconds that mmdebstrap needs for a tar of the same packages."""
-    packages = recipe.base.packages if recipe.base else ()
-    argv = (
-        "mmdebstrap",
-        "--mode=root",
-        "--variant=minbase",
-        "--hook-dir=/usr/share/mmdebstrap/hooks/maybe-merged-usr",
-        "--include=?exact-name(usr-is-merged)",
-        *(f"--include={package}" for package in packages),
-        "bookworm",
-        str(target),
-        "deb http://deb.debian.org/debian bookworm main",
+def slim() -> Strip:
+    """Read what debuerreotype's slim variant leaves out."""
+    exclude, include = (
+        tuple(line for line in (SLIM / name).read_text().splitlines() if line.startswith("/"))
+        for name in (".slimify-excludes", ".slimify-includes")
     )
-    start = time.monotonic()
-    run(Command(argv, environment=(("http_proxy", shop.proxy.url(view)),), contained=True))
-    return time.monotonic() - start
+    return Strip(tuple(dict.fromkeys(exclude)), tuple(dict.fromkeys(include)))
+
+
+def install() -> None:
+    """Install debuerreotype and what it needs where something of it is missing."""
+    if not all(map(shutil.which, ("debuerreotype-init", "debootstrap", "wget"))):
+        for words in (("update", "-q"), ("install", "-y", "-q", "debuerreotype", "debootstrap", "wget")):
+            run(Command(("apt-get", *words), environment=(("DEBIAN_FRONTEND", "noninteractive"),)))
+
+
+def measure(bench: Bench, runs: int) -> dict[str, float | bool]:
+    """Make everything, and return the figures."""
+    bench.mmdebstrap()  # every .deb is in the pool from here on
+    bench.debuerreotype()
+    ours = [timed(lambda: bench.ours(Strip())) for _ in range(runs)]
+    peers = [timed(bench.mmdebstrap)[0] for _ in range(runs)]
+    slims = [timed(bench.debuerreotype) for _ in range(runs)]
+    small = [bench.ours(slim()) for _ in range(2)]
+    return {
+        "seconds": round(statistics.median(seconds for seconds, _ in ours), 2),
+        "mmdebstrap_seconds": round(statistics.median(peers), 2),
+        "debuerreotype_seconds": round(statistics.median(seconds for seconds, _ in slims), 2),
+        "size": small[0].size,
+        "debuerreotype_size": slims[0][1].stat().st_size,
+        "equal": len({image.digest for _, image in ours}) == len({image.digest for image in small}) == 1,
+    }
 
 
 def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--format", choices=("text", "json"), default="text")
-    parser.add_argument("--runs", type=int, default=2, help="pairs to measure; the medians count")
+    parser.add_argument("--runs", type=int, default=2, help="runs to measure; the medians count")
     chosen = parser.parse_args()
     kept = from_environment(os.environ)
     kept.state.mkdir(parents=True, exist_ok=True)
     scratch = Path(mkdtemp(prefix="bench-", dir=kept.state))
+    install()
     try:
-        (recipe,) = load_tree([TREE / "bases" / "bookworm"], load_config(TREE / "config.yaml", None)).recipes
+        (recipe,) = load_tree([TREE / "bases" / SUITE], load_config(TREE / "config.yaml", None)).recipes
         with open_workshop(Settings(scratch), from_apt(), silent) as shop:
-            names = suite_names("bookworm", Pockets.RELEASE)
-            view = shop.views.make(names, ("main",), "amd64", from_apt(), silent).id
-            by_mmdebstrap(shop, recipe, view, scratch / "warm.tar")  # every .deb is in the pool from here on
-            ours = [by_ropewalk(shop, recipe, view) for _ in range(chosen.runs)]
-            peers = [by_mmdebstrap(shop, recipe, view, scratch / f"{n}.tar") for n in range(chosen.runs)]
+            view = shop.views.make(suite_names(SUITE, Pockets.RELEASE), ("main",), "amd64", from_apt(), silent)
+            figures = measure(Bench(shop, view, recipe, scratch), chosen.runs)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    seconds, peer = statistics.median(one[0] for one in ours), statistics.median(peers)
-    figures = {
-        "seconds": round(seconds, 2),
-        "mmdebstrap_seconds": round(peer, 2),
-        "ratio": round(seconds / peer, 2),
-        "size": ours[0][2],
-        "equal": len({one[1] for one in ours}) == 1,
-    }
     if chosen.format == "json":
         print(json.dumps(figures))
     else:
+        ratio = figures["seconds"] / figures["mmdebstrap_seconds"]
         print(
-            f"base image {seconds:.1f} s, mmdebstrap alone {peer:.1f} s: ratio {figures['ratio']}; equal: {figures['equal']}"
+            f"base image {figures['seconds']} s, mmdebstrap alone {figures['mmdebstrap_seconds']} s: ratio {ratio:.2f}"
         )
+        print(f"debuerreotype's slim {figures['debuerreotype_seconds']} s")
+        print(f"stripped as slim {figures['size']} bytes, debuerreotype's slim {figures['debuerreotype_size']} bytes")
+        print(f"two runs equal: {figures['equal']}")
     return 0
 
 
