@@ -95,7 +95,7 @@ class Bench:
 
     def run(self, *argv: str) -> None:
         """Run a program that reaches the archive by the view's proxy only."""
-        environment = (("http_proxy", self.shop.proxy.url(self.view.id)), ("TMPDIR", str(self.place)))
+        environment = (("http_proxy", self.shop.proxy.url(self.view.id, "bench")), ("TMPDIR", str(self.place)))
         run(Command(argv, environment=environment, contained=True), log=self.place / "log")
 
 
