@@ -179,6 +179,7 @@ def _claim(session: Session, found: _Found, checkouts: "Checkouts") -> "Claim":
 def _row(answer: "Reproduction") -> dict[str, Any]:
     return {
         "reference": answer.record.reference,
+        "generation": answer.record.generation,
         "digest": answer.record.digest,
         "rebuilt": answer.rebuilt or None,
         "equal": answer.equal,
