@@ -2,16 +2,16 @@
 
 What is shifted, and how far that reaches:
 
-- The day: libfaketime (Debian package `faketime`) in our own process, in mmdebstrap with all that it starts, and in every
-  process of a build's containers. Programs without a dynamic loader keep the true time (Go's own programs, busybox-static,
-  buildah, the container runtime), and so do the times that the kernel gives to files.
+- The day: bench/otherday.c, preloaded, in our own process, in mmdebstrap with all that it starts, and in every process of a
+  build's containers. Programs without a dynamic loader, and Go's, keep the true time (buildah and the container runtime
+  too), and so do the times that the kernel gives to files.
 - The processor: glibc, OpenSSL and Go are told that there is neither AVX nor AVX2 nor AVX512. Programs that ask the processor
   themselves (isal, which compresses layers) see it as it is.
 - Processors: the command may use one only, so `nproc` says 1.
 - Names and settings: host name, home directory, time zone, locale and umask of our process.
 
-Into containers libfaketime comes by a wrapper around the OCI runtime, which mounts it below /dev of each container and names it
-in the environment of its first process; nothing of it is in any layer. The wrappers stand over mmdebstrap, crun and runc in a
+Into containers the library comes by a wrapper around the OCI runtime, which mounts it below /dev of each container and names
+it in the environment of its first process; nothing of it is in any layer. The wrappers stand over mmdebstrap, crun and runc in a
 mount namespace that ends with the command: the machine and its clock stay as they are.
 """
 
@@ -22,14 +22,10 @@ from pathlib import Path
 
 DAYS = 40
 _PLACE = Path("/mnt")
-"""Where libfaketime is for our process and for mmdebstrap, here and in its root."""
+"""Where the library is for our process and for mmdebstrap, here and in its root."""
 _INSIDE = "/dev/otherwise"
-_LIBRARY = "libfaketime.so.1"
-_SHIFT = {
-    "FAKETIME": f"+{DAYS}d",
-    # Files keep the times that they have: a shifted stat() would show every file of the past as 40 days younger.
-    "NO_FAKE_STAT": "1",
-    "DONT_FAKE_MONOTONIC": "1",
+_LIBRARY = "otherday.so"
+_LESS = {
     "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-AVX,-AVX512F,-AVX512VL,-AVX512BW,-ERMS,-BMI2",
     "OPENSSL_ia32cap": "~0x200000200000000:~0x20",
     "GODEBUG": "cpu.avx2=off,cpu.avx=off,cpu.avx512=off",
@@ -54,7 +50,7 @@ os.execv(real, [real, *words])
 _MMDEBSTRAP = """\
 #!/bin/sh
 {exports}
-exec {real} --setup-hook='mkdir -p "$1"{place} && cp {place}/{library} "$1"{place}/' \\
+exec {real} --setup-hook='install -d -m 755 "$1"{place} && install -m 755 {place}/{library} "$1"{place}/' \\
   --customize-hook='rm "$1"{place}/{library}' "$@"
 """
 _ENTER = """\
@@ -68,22 +64,16 @@ exec "$@"
 """
 
 
-def install() -> Path:
-    """Install Debian's faketime where it is missing; return its library."""
-    found = _library()
-    if found is None:
-        subprocess.run(["apt-get", "update", "-qq"], check=True, stdout=subprocess.DEVNULL)
-        argv = ["apt-get", "install", "-qq", "--yes", "--no-install-recommends", "faketime"]
+def library(into: Path) -> Path:
+    """Compile the library that shifts the day; the compiler is installed where it is missing."""
+    if shutil.which("gcc") is None or not Path("/usr/include/time.h").exists():
         variables = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        subprocess.run(argv, check=True, env=variables, stdout=subprocess.DEVNULL)
-        found = _library()
-    if found is None:
-        raise SystemExit("the package faketime holds no library where Debian puts it")
-    return found
-
-
-def _library() -> Path | None:
-    return next(Path("/usr/lib").glob(f"*/faketime/{_LIBRARY}"), None)
+        for words in (("update", "-qq"), ("install", "-qq", "--yes", "--no-install-recommends", "gcc", "libc6-dev")):
+            subprocess.run(["apt-get", *words], check=True, env=variables, stdout=subprocess.DEVNULL)
+    source = Path(__file__).with_name("otherday.c")
+    made = into / _LIBRARY
+    subprocess.run(["gcc", "-shared", "-fPIC", "-O2", f"-DDAYS={DAYS}", "-o", str(made), str(source)], check=True)
+    return made
 
 
 def command(argv: list[str], place: Path) -> tuple[list[str], dict[str, str]]:
@@ -93,7 +83,6 @@ def command(argv: list[str], place: Path) -> tuple[list[str], dict[str, str]]:
         argv: The command.
         place: An empty directory for the wrappers; it must stay while the command runs.
     """
-    library = install()
     wrappers, programs = place / "wrappers", place / "programs"
     wrappers.mkdir(parents=True)
     programs.mkdir()
@@ -108,7 +97,7 @@ def command(argv: list[str], place: Path) -> tuple[list[str], dict[str, str]]:
         (wrappers / real.name).write_text(text)
         (wrappers / real.name).chmod(0o755)
         wrapped.append(str(real))
-    script = _ENTER.format(place=_PLACE, library=library, wrapped=" ".join(wrapped), wrappers=wrappers)
+    script = _ENTER.format(place=_PLACE, library=library(programs), wrapped=" ".join(wrapped), wrappers=wrappers)
     home = place / "home"
     home.mkdir()
     variables = {
@@ -116,7 +105,7 @@ def command(argv: list[str], place: Path) -> tuple[list[str], dict[str, str]]:
         "TZ": "Asia/Kathmandu",
         "LC_ALL": "C",
         "LD_PRELOAD": str(_PLACE / _LIBRARY),
-        **_SHIFT,
+        **_LESS,
     }
     kept = {name: os.environ[name] for name in ("PATH", "ROPEWALK_STATE") if name in os.environ}
     # The library is not there before the namespace is: the loader would complain of each program until then.
@@ -131,8 +120,8 @@ def _first_processor() -> str:
 
 def _wrapper(name: str, real: Path) -> str:
     if name == "mmdebstrap":
-        shift = {"LD_PRELOAD": str(_PLACE / _LIBRARY), **_SHIFT}
+        shift = {"LD_PRELOAD": str(_PLACE / _LIBRARY), **_LESS}
         exports = "\n".join(f"export {key}='{value}'" for key, value in shift.items())
         return _MMDEBSTRAP.format(exports=exports, real=real, place=_PLACE, library=_LIBRARY)
-    env = [f"{key}={value}" for key, value in {"LD_PRELOAD": f"{_INSIDE}/{_LIBRARY}", **_SHIFT}.items()]
+    env = [f"{key}={value}" for key, value in {"LD_PRELOAD": f"{_INSIDE}/{_LIBRARY}", **_LESS}.items()]
     return _RUNTIME.format(real=str(real), inside=_INSIDE, place=str(_PLACE), env=env)

@@ -3,7 +3,9 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,8 +17,9 @@ from typing import Any
 import pytest
 
 from kit.busybox import fetch_busybox
-from kit.command import Command
-from kit.recipes import production, write
+from kit.command import ROOT, Command
+from kit.recipes import changelog, production, write
+from kit.registry import live_registry
 
 pytestmark = pytest.mark.system
 
@@ -74,9 +77,10 @@ class Tree:
         return max((record for record in records if record["name"] == name), key=lambda record: record["made"])
 
     def own_blob(self, name: str) -> Path:
-        """Return the blob of an image's own layer."""
+        """Return the blob of the own layer of an image's version 1-1."""
         blobs = self.ropewalk.state / "store" / "blobs" / "sha256"
-        manifest = json.loads((blobs / self.record(name)["digest"].removeprefix("sha256:")).read_text())
+        digest = self.ropewalk.ask("show", f"{name}:1-1")["digest"]
+        manifest = json.loads((blobs / digest.removeprefix("sha256:")).read_text())
         return blobs / str(manifest["layers"][-1]["digest"]).removeprefix("sha256:")
 
 
@@ -146,3 +150,98 @@ def test_each_difference_has_a_class(tree: Tree) -> None:
     assert all("content differs" in one["what"] for one in rows["odd"]["differences"])
     assert rows["odd"]["recipe"] == f"commit {tree.record('odd')['commit']['id'][:12]}"
     assert not (tree.ropewalk.state / "reproduce").exists()
+
+
+def test_what_was_rebuilt_is_kept_where_it_is_asked_for(tree: Tree, tmp_path: Path) -> None:
+    place = tmp_path / "kept"
+    tree.ropewalk.ask("reproduce", "odd", "--offline", "--keep", str(place), code=1)
+    kept = Command(place, tree.ropewalk.config)
+    rows = kept.ask("images")["images"]
+    assert [row["name"] for row in rows] == ["odd"]
+    assert rows[0]["digest"] != tree.record("odd")["digest"]
+    refused = tree.ropewalk.run("reproduce", "odd", "--offline", "--keep", str(place))
+    assert (refused.returncode, "is not empty" in refused.stderr) == (3, True)
+
+
+@contextmanager
+def one_byte_changed(blob: Path) -> Iterator[None]:
+    """Change the last byte but eight of a file: in gzip's checksum."""
+    kept = blob.read_bytes()
+    changed = bytearray(kept)
+    changed[-8] ^= 1
+    blob.unlink()  # it may be a link to another's
+    blob.write_bytes(changed)
+    try:
+        yield
+    finally:
+        blob.write_bytes(kept)
+
+
+def test_an_image_of_the_registry_is_reproduced_from_its_attestation(tree: Tree, tmp_path: Path) -> None:
+    with live_registry(tmp_path / "registry") as live:
+        tree.ropewalk.run("keys", "new")
+        sent = tree.ropewalk.run("publish", "--registry", live.endpoint)
+        assert sent.returncode == 0, sent.stderr
+        other = tmp_path / "elsewhere"
+        other.mkdir()
+        for name in ("views", "pool", "keys"):
+            if (tree.ropewalk.state / name).exists():
+                shutil.copytree(tree.ropewalk.state / name, other / name)
+        elsewhere = Command(other, tree.ropewalk.config)
+        options = ("--registry", live.endpoint, "--git", str(tree.root))
+        (row,) = elsewhere.ask("reproduce", f"{_NAME}/plain:1-1", *options)["images"]
+        assert (row["equal"], row["same_digest"]) == (True, True)
+        blob = live.data / "docker/registry/v2/blobs/sha256" / tree.own_blob("plain").name[:2]
+        with one_byte_changed(blob / tree.own_blob("plain").name / "data"):
+            found = elsewhere.run("reproduce", f"{_NAME}/plain:1-1", *options)
+        assert found.returncode == 6, found.stderr
+        assert tree.own_blob("plain").name in found.stderr
+        shutil.rmtree(other / "keys")
+        refused = elsewhere.run("reproduce", f"{_NAME}/plain:1-1", *options)
+        assert (refused.returncode, "no key is trusted here" in refused.stderr) == (6, True)
+
+
+def test_uncommitted_changes_are_a_fact_and_the_present_tree_counts_while_it_agrees(tree: Tree) -> None:
+    template = tree.root / "images/plain/Dockerfile.template"
+    (tree.root / "images/plain/changelog").write_text(changelog("plain", "1-2"))
+    template.write_text(template.read_text().replace("hello", "other"))
+    tree.ropewalk.ask("build", "--offline", str(tree.root / "images"))
+    assert tree.record("plain")["commit"]["dirty"] is True
+    (row,) = tree.ropewalk.ask("reproduce", "plain", "--offline")["images"]
+    assert (row["equal"], row["recipe"]) == (True, "the tree here")
+    template.write_text(template.read_text().replace("other", "third"))
+    refused = tree.ropewalk.run("reproduce", "plain", "--offline")
+    assert refused.returncode == 3
+    assert "with changes that were not committed of https://git.example.org/images" in refused.stderr
+    (row,) = tree.ropewalk.ask("reproduce", "plain:1-1", "--offline")["images"]
+    assert (row["equal"], row["recipe"]) == (True, f"commit {tree.git('rev-parse', 'HEAD').strip()[:12]}")
+    tree.git("checkout", "-q", ".")
+
+
+def test_a_layer_with_one_byte_changed_is_found_by_name(tree: Tree) -> None:
+    own = tree.own_blob("plain")
+    with one_byte_changed(own):
+        found = tree.ropewalk.run("reproduce", "plain:1-1", "--offline")
+    assert found.returncode == 6, found.stderr
+    assert f"{_NAME}/plain:1-1: its layer sha256:{own.name} was changed" in found.stderr
+    parents = tree.own_blob("shell")
+    with one_byte_changed(parents):
+        found = tree.ropewalk.run("reproduce", "plain:1-1", "--offline")
+    assert found.returncode == 6, found.stderr
+    assert parents.name in found.stderr
+
+
+def test_an_interrupted_run_leaves_nothing(tree: Tree, tmp_path: Path) -> None:
+    argv = [str(ROOT / ".venv/bin/ropewalk"), "-c", str(tree.ropewalk.config)]
+    variables = {**os.environ, "ROPEWALK_STATE": str(tree.ropewalk.state)}
+    keep = tmp_path / "kept"
+    words = [*argv, "reproduce", "--all", "--offline", "--keep", str(keep)]
+    started = subprocess.Popen(words, env=variables, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    storage = tree.ropewalk.state / "reproduce" / "containers" / "storage"
+    end = time.monotonic() + 60
+    while not storage.exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    started.send_signal(signal.SIGINT)
+    assert started.wait(60) == 130
+    assert not (tree.ropewalk.state / "reproduce").exists()
+    assert not keep.exists()
