@@ -1,4 +1,4 @@
-"""Other circumstances for a command: another day, one processor with fewer abilities, other names, another umask.
+"""Other circumstances for a command: another user, another day, one processor with fewer abilities, other names and paths.
 
 What is shifted, and how far that reaches:
 
@@ -7,6 +7,8 @@ What is shifted, and how far that reaches:
   too), and so do the times that the kernel gives to files.
 - The processor: glibc, OpenSSL and Go are told that there is neither AVX nor AVX2 nor AVX512. Programs that ask the processor
   themselves (isal, which compresses layers) see it as it is.
+- The user: an ordinary one with subordinate ids, who builds as root of a user namespace of his own. He is in copies of
+  /etc/passwd, /etc/subuid and the like, which he alone sees; of the state directory he has a copy that shares its files.
 - Processors: the command may use one only, so `nproc` says 1.
 - Names and settings: host name, home directory, time zone, locale and umask of our process.
 
@@ -18,6 +20,7 @@ mount namespace that ends with the command: the machine and its clock stay as th
 import os
 import shutil
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 DAYS = 40
@@ -25,6 +28,9 @@ _PLACE = Path("/mnt")
 """Where the library is for our process and for mmdebstrap, here and in its root."""
 _INSIDE = "/dev/otherwise"
 _LIBRARY = "otherday.so"
+_NAME = "elsewhere"
+_USER = 61234
+_SUBORDINATES = "900000000:65536"
 _LESS = {
     "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-AVX,-AVX512F,-AVX512VL,-AVX512BW,-ERMS,-BMI2",
     "OPENSSL_ia32cap": "~0x200000200000000:~0x20",
@@ -58,6 +64,7 @@ set -eu
 mount -t tmpfs -o mode=755 tmpfs {place}
 cp {library} {place}/
 for name in {wrapped}; do mount --bind "{wrappers}/$(basename "$name")" "$name"; done
+for name in {accounts}; do mount --bind "{etc}/$name" "/etc/$name"; done
 hostname elsewhere
 umask 077
 exec "$@"
@@ -76,42 +83,103 @@ def library(into: Path) -> Path:
     return made
 
 
-def command(argv: list[str], place: Path) -> tuple[list[str], dict[str, str]]:
-    """Return a command that runs another one in other circumstances, and its environment. Root only.
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """Where and as whom the command runs.
+
+    Attributes:
+        place: Holds wrappers and accounts while it runs; everybody may look into it.
+        home: A directory of the user's own; what he makes goes there.
+        state: His state directory.
+        ordinary: As an ordinary user, otherwise as root.
+    """
+
+    place: Path
+    home: Path
+    state: Path
+    ordinary: bool
+
+    def command(self, argv: list[str]) -> list[str]:
+        """Return a command that runs another one in these circumstances; root only."""
+        wrapped = [str(program) for program in _wrap(self.place)]
+        script = _ENTER.format(
+            place=_PLACE,
+            library=self.place / "programs" / _LIBRARY,
+            wrapped=" ".join(wrapped),
+            wrappers=self.place / "wrappers",
+            accounts=" ".join(_accounts(self.place / "etc")) if self.ordinary else "",
+            etc=self.place / "etc",
+        )
+        variables = {
+            "HOME": str(self.home),
+            "XDG_RUNTIME_DIR": str(self.home),
+            "ROPEWALK_STATE": str(self.state),
+            "TZ": "Asia/Kathmandu",
+            "LC_ALL": "C",
+            "LD_PRELOAD": str(_PLACE / _LIBRARY),
+            **_LESS,
+        }
+        # The library is not there before the namespace is: the loader would complain of each program until then.
+        given = ["env", *(f"{name}={value}" for name, value in variables.items())]
+        user = ["setpriv", f"--reuid={_USER}", f"--regid={_USER}", "--clear-groups", "--"] if self.ordinary else []
+        frame = ["unshare", "--mount", "--uts", "--propagation", "private", "taskset", "--cpu-list", _first_processor()]
+        return [*frame, "sh", "-c", script, "sh", *user, *given, *argv]
+
+
+def circumstances(state: Path, place: Path, *, ordinary: bool) -> Circumstances:
+    """Prepare other circumstances.
 
     Args:
-        argv: The command.
-        place: An empty directory for the wrappers; it must stay while the command runs.
+        state: The state directory that the command is about.
+        place: An empty directory.
+        ordinary: Run as an ordinary user, otherwise as root.
     """
-    wrappers, programs = place / "wrappers", place / "programs"
-    wrappers.mkdir(parents=True)
-    programs.mkdir()
+    place.chmod(0o755)
+    for name in ("wrappers", "programs", "etc", "home"):
+        (place / name).mkdir()
+    library(place / "programs")
+    copy = place / "home" / "state"
+    copy.mkdir()
+    for name in ("store", "records", "views", "pool", "tree.json"):
+        subprocess.run(["cp", "-al", str(state / name), str(copy / name)], check=True)
+    for root, _, names in os.walk(place / "home"):
+        for name in names:
+            if "lock" in name:  # a lock is opened for writing: he makes his own
+                (Path(root) / name).unlink()
+        if ordinary:
+            os.chown(root, _USER, _USER)
+    (place / "home").chmod(0o700)
+    return Circumstances(place, place / "home", copy, ordinary)
+
+
+def _wrap(place: Path) -> list[Path]:
+    """Write the wrappers; return the programs over which they stand."""
     wrapped = []
     for name in ("mmdebstrap", "crun", "runc"):
         found = shutil.which(name)
         if found is None:
             continue
         real = Path(found).resolve()
-        shutil.copy2(real, programs / name)
-        text = _wrapper(name, programs / name)
-        (wrappers / real.name).write_text(text)
-        (wrappers / real.name).chmod(0o755)
-        wrapped.append(str(real))
-    script = _ENTER.format(place=_PLACE, library=library(programs), wrapped=" ".join(wrapped), wrappers=wrappers)
-    home = place / "home"
-    home.mkdir()
-    variables = {
-        "HOME": str(home),
-        "TZ": "Asia/Kathmandu",
-        "LC_ALL": "C",
-        "LD_PRELOAD": str(_PLACE / _LIBRARY),
-        **_LESS,
+        shutil.copy2(real, place / "programs" / name)
+        wrapper = place / "wrappers" / real.name
+        wrapper.write_text(_wrapper(name, place / "programs" / name))
+        wrapper.chmod(0o755)
+        wrapped.append(real)
+    return wrapped
+
+
+def _accounts(place: Path) -> list[str]:
+    """Write this machine's accounts with one more; return the files' names."""
+    lines = {
+        "passwd": f"{_NAME}:x:{_USER}:{_USER}::/nonexistent:/bin/sh",
+        "group": f"{_NAME}:x:{_USER}:",
+        "subuid": f"{_NAME}:{_SUBORDINATES}",
+        "subgid": f"{_NAME}:{_SUBORDINATES}",
     }
-    kept = {name: os.environ[name] for name in ("PATH", "ROPEWALK_STATE") if name in os.environ}
-    # The library is not there before the namespace is: the loader would complain of each program until then.
-    given = ["env", *(f"{name}={value}" for name, value in variables.items())]
-    frame = ["unshare", "--mount", "--uts", "--propagation", "private", "taskset", "--cpu-list", _first_processor()]
-    return [*frame, "sh", "-c", script, "sh", *given, *argv], kept
+    for name, line in lines.items():
+        (place / name).write_text(f"{(Path('/etc') / name).read_text().rstrip()}\n{line}\n")
+        (place / name).chmod(0o644)
+    return list(lines)
 
 
 def _first_processor() -> str:

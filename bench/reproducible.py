@@ -1,8 +1,8 @@
 """How many of the example images come out again: built once, then rebuilt from provenance in other circumstances.
 
-The first build is an ordinary one with `--jobs 2`. The second is `ropewalk reproduce` of the same images, in a state directory
-below another path, with recipes from the git commit below another path, one job, one processor, and what
-bench/otherwise.py shifts: 40 days, the processor's abilities, host name, home, time zone, umask. An image counts as equal
+The first build is root's, with `--jobs 2`. The second is `ropewalk reproduce` of the same images, in a state directory
+below another path, with recipes from the git commit below another path, by an ordinary user, with one job on one processor,
+and what bench/otherwise.py shifts: 40 days, the processor's abilities, host name, home, time zone, umask. An image counts as equal
 where every layer has the same diff_id; equal digests, on one machine, are counted beside it. A canary image that writes the
 time and the number of processors must differ, or the run counts for nothing.
 
@@ -78,13 +78,13 @@ def first(state: Path, variables: dict[str, str], select: list[str]) -> list[str
     return [name for name in known if any(fnmatchcase(name, glob) for glob in (*select, CANARY))]
 
 
-def second(state: Path, references: list[str], place: Path) -> list[dict[str, Any]]:
-    """Rebuild in other circumstances; return a row an image."""
-    os.environ["ROPEWALK_STATE"] = str(state)
-    words = program("reproduce", "--offline", "--jobs", "1", "--keep", str(place / "kept"), "--format", "json")
-    argv, variables = otherwise.command([*words, *references], place / "otherwise")
-    rows: list[dict[str, Any]] = ask(argv, variables)["images"]
-    return rows
+def second(state: Path, references: list[str], place: Path, *, ordinary: bool) -> tuple[list[dict[str, Any]], Path]:
+    """Rebuild in other circumstances; return a row an image, and the state directory with what was rebuilt."""
+    around = otherwise.circumstances(state, place, ordinary=ordinary)
+    kept = around.home / "kept"
+    words = program("reproduce", "--offline", "--jobs", "1", "--keep", str(kept), "--format", "json")
+    rows: list[dict[str, Any]] = ask(around.command([*words, *references]), dict(os.environ))["images"]
+    return rows, kept
 
 
 def check_canary(state: Path, kept: Path) -> str:
@@ -124,6 +124,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--format", choices=("text", "json"), default="text")
     parser.add_argument("--select", action="append", metavar="GLOB", help="only these: registry/name:version")
+    parser.add_argument("--as-root", action="store_true", help="the second time too, not as an ordinary user")
     chosen = parser.parse_args()
     kept = from_environment(os.environ).state
     state = kept / "bench-reproducible"
@@ -132,8 +133,8 @@ def main() -> int:
     place = Path(mkdtemp(prefix="bench-reproducible-", dir=kept))
     try:
         references = first(state, variables, chosen.select or ["*"])
-        rows = second(state, references, place)
-        print(check_canary(state, place / "kept"))
+        rows, rebuilt = second(state, references, place, ordinary=not chosen.as_root)
+        print(check_canary(state, rebuilt))
     finally:
         shutil.rmtree(place, ignore_errors=True)
     counted = [row for row in rows if row["reference"] != CANARY]
