@@ -10,11 +10,11 @@ import pytest
 
 from kit.campaign import write_tree
 from ropewalk.archive import Pockets, View, from_apt, suite_names
-from ropewalk.build import Workshop, open_workshop, run_plan
+from ropewalk.build import Workshop, open_fresh, open_workshop, run_plan
 from ropewalk.events import silent
 from ropewalk.plan import Action, decide, observe
 from ropewalk.recipe import BuildRecord, LayerKind, Recipe
-from ropewalk.refresh import Rebased, RefreshReport, RefreshRow, prove, rebase, refresh
+from ropewalk.refresh import Claim, Rebased, RefreshReport, RefreshRow, Sources, prove, rebase, refresh, reproduce
 from ropewalk.settings import Settings
 
 pytestmark = pytest.mark.system
@@ -114,6 +114,17 @@ def test_what_was_rebased_equals_a_full_rebuild(case: Case, name: str) -> None:
     proof = prove(case.shop, case.record(name), case.recipes[name], case.view)
     assert proof.differences == ()
     assert case.shop.book.proof(case.record(name).digest) == proof
+
+
+def test_a_rebased_image_is_reproduced_by_a_full_rebuild(case: Case) -> None:
+    record = case.record("library")
+    image = case.shop.store.load(record.digest)
+    assert image is not None
+    claim = Claim(image, record, case.shop.store, case.recipes["library"], "the tree here", case.view)
+    with open_fresh(case.shop.settings, from_apt(), silent, "reproduce") as shop:
+        (answer,) = reproduce(shop, [claim], Sources((case.shop.store,), None))
+    assert (answer.error, answer.differences) == (None, ())
+    assert (answer.equal, answer.same_layers, answer.same_digest) == (True, False, False)
 
 
 def test_what_a_command_may_have_computed_was_proven_before_it_was_sent(case: Case) -> None:

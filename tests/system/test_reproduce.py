@@ -18,6 +18,7 @@ import pytest
 
 from kit.busybox import fetch_busybox
 from kit.command import ROOT, Command
+from kit.install import install
 from kit.recipes import changelog, production, write
 from kit.registry import live_registry
 
@@ -245,3 +246,11 @@ def test_an_interrupted_run_leaves_nothing(tree: Tree, tmp_path: Path) -> None:
     assert started.wait(60) == 130
     assert not (tree.ropewalk.state / "reproduce").exists()
     assert not keep.exists()
+
+
+def test_diffoscope_tells_of_differing_files(tree: Tree) -> None:
+    install("diffoscope-minimal")
+    (row,) = tree.ropewalk.ask("reproduce", "odd", "--offline", code=1)["images"]
+    reports = {one["path"]: one["diffoscope"] for one in row["differences"]}
+    assert reports["clock"][:2] == ["--- image/clock", "+++ rebuilt/clock"]
+    assert len(reports["numbers"]) <= 41
