@@ -34,7 +34,7 @@ _SUBORDINATES = "900000000:65536"
 _LESS = {
     "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-AVX,-AVX512F,-AVX512VL,-AVX512BW,-ERMS,-BMI2",
     "OPENSSL_ia32cap": "~0x200000200000000:~0x20",
-    "GODEBUG": "cpu.avx2=off,cpu.avx=off,cpu.avx512=off",
+    "GODEBUG": "cpu.avx2=off,cpu.avx=off",
 }
 _RUNTIME = """\
 #!/usr/bin/python3 -I
@@ -63,6 +63,7 @@ _ENTER = """\
 set -eu
 mount -t tmpfs -o mode=755 tmpfs {place}
 cp {library} {place}/
+install -d -m 700 -o {user} -g {user} {place}/run
 for name in {wrapped}; do mount --bind "{wrappers}/$(basename "$name")" "$name"; done
 for name in {accounts}; do mount --bind "{etc}/$name" "/etc/$name"; done
 hostname elsewhere
@@ -105,6 +106,7 @@ class Circumstances:
         script = _ENTER.format(
             place=_PLACE,
             library=self.place / "programs" / _LIBRARY,
+            user=_USER if self.ordinary else 0,
             wrapped=" ".join(wrapped),
             wrappers=self.place / "wrappers",
             accounts=" ".join(_accounts(self.place / "etc")) if self.ordinary else "",
@@ -112,7 +114,7 @@ class Circumstances:
         )
         variables = {
             "HOME": str(self.home),
-            "XDG_RUNTIME_DIR": str(self.home),
+            "XDG_RUNTIME_DIR": str(_PLACE / "run"),  # short: podman takes no long one
             "ROPEWALK_STATE": str(self.state),
             "TZ": "Asia/Kathmandu",
             "LC_ALL": "C",
