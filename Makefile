@@ -50,6 +50,7 @@ bench: setup ## Ropewalk beside its peers, ratios
 	@scripts/as-root $(VENV)/python bench/base.py
 	@scripts/as-root $(VENV)/python bench/tree.py
 	@scripts/as-root $(VENV)/python bench/plan.py
+	@scripts/as-root $(VENV)/python bench/reproducible.py
 
 docs: venv ## write the generated reference pages
 	@$(VENV)/python scripts/docs.py

@@ -11,10 +11,10 @@ from ropewalk.cli.session import RegistryOption, Session, when
 
 if TYPE_CHECKING:
     from ropewalk.inventory import InstalledPackage
-    from ropewalk.recipe import BuildRecord
+    from ropewalk.recipe import BuildRecord, Commit
 
 _FIRST = ("reference", "digest", "platform", "size")
-_RECORDED = ("generation", "how", "why", "made", "view", "epoch", "recipe", "tested", "published", "proven")
+_RECORDED = ("generation", "how", "why", "made", "view", "epoch", "recipe", "commit", "tested", "published", "proven")
 _CONFIG = ("user", "working_dir", "entrypoint", "cmd", "exposed_ports", "volumes", "stop_signal")
 
 
@@ -74,12 +74,17 @@ def _recorded(session: Session, record: "BuildRecord") -> dict[str, Any]:
         "view": record.view,
         "epoch": record.epoch,
         "recipe": record.recipe_digest,
+        "commit": _commit(record.commit) if record.commit else None,
         "tested": record.tested,
         "published": f"{when(published.at)}, {published.registry}" if published else None,
         "proven": (f"{'equal' if proof.equal else 'differs'}, {when(proof.at)}") if proof else None,
         "parents": [{"reference": p.reference, "digest": p.digest, "role": p.role} for p in record.parents],
         "rebased_from": record.rebased_from or None,
     }
+
+
+def _commit(commit: "Commit") -> str:
+    return f"{commit.id}, with changes that were not committed" if commit.dirty else commit.id
 
 
 def _package(package: "InstalledPackage") -> dict[str, str]:
