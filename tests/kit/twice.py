@@ -12,9 +12,10 @@ from kit.recipes import load, production
 from ropewalk.archive import Pockets, View, ViewBook, from_apt, suite_names
 from ropewalk.build import Workshop, build_recipe, open_workshop, pin_parents
 from ropewalk.build.containers import inspect, read_added_layer
-from ropewalk.build.dockerfile import Order, run_dockerfile
+from ropewalk.build.dockerfile import run_dockerfile
 from ropewalk.build.known import Known
 from ropewalk.build.locked import supplied
+from ropewalk.build.site import BUILT, Order
 from ropewalk.events import Event
 from ropewalk.oci import Entry, Image
 from ropewalk.oci.layer import TarItem
@@ -69,7 +70,7 @@ def build(shop: Workshop, recipe: Recipe, parent: Image, view: View) -> Built:
     order = Order(recipe.reference, recipe.dockerfile, recipe.context, parents, parent, view, recipe.epoch or 0, word)
     log = shop.settings.logs / f"{recipe.name}.log"
     with supplied(shop, word), run_dockerfile(shop, order, log) as added:
-        stored = inspect(shop, f"localhost/ropewalk/built:{word}")
+        stored = inspect(shop, f"{BUILT}:{word}")
         assert stored is not None
         left = {i.entry.path: i for i in read_added_layer(stored, len(parent.layers)) if i.content}
         raw = {path: hashlib.sha256(_content(item)).hexdigest() for path, item in left.items()}
