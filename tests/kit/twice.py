@@ -11,11 +11,12 @@ from pathlib import Path
 from kit.recipes import load, production
 from ropewalk.archive import Pockets, View, ViewBook, from_apt, suite_names
 from ropewalk.build import Workshop, build_recipe, open_workshop, pin_parents
-from ropewalk.build.containers import inspect, read_added_layer
-from ropewalk.build.dockerfile import run_dockerfile
+from ropewalk.build.containers import read_added_layer
+from ropewalk.build.dockerfile import built, ending_for
 from ropewalk.build.known import Known
 from ropewalk.build.locked import supplied
-from ropewalk.build.site import BUILT, Order
+from ropewalk.build.normalise import concerns, normalise
+from ropewalk.build.site import Order
 from ropewalk.events import Event
 from ropewalk.oci import Entry, Image
 from ropewalk.oci.layer import TarItem
@@ -57,7 +58,7 @@ class Built:
 
 
 def build(shop: Workshop, recipe: Recipe, parent: Image, view: View) -> Built:
-    """Build a recipe on one parent as the executor does, and look at what it left too.
+    """Build a recipe on one parent, and look at what it left before and after the normaliser.
 
     Args:
         shop: The workshop.
@@ -69,16 +70,18 @@ def build(shop: Workshop, recipe: Recipe, parent: Image, view: View) -> Built:
     parents = {recipe.parents[0].reference: parent}
     order = Order(recipe.reference, recipe.dockerfile, recipe.context, parents, parent, view, recipe.epoch or 0, word)
     log = shop.settings.logs / f"{recipe.name}.log"
-    with supplied(shop, word), run_dockerfile(shop, order, log) as added:
-        stored = inspect(shop, f"{BUILT}:{word}")
-        assert stored is not None
-        left = {i.entry.path: i for i in read_added_layer(stored, len(parent.layers)) if i.content}
+    tree = shop.store.tree(parent)
+    with supplied(shop, word), built(shop, order, log, ending_for(tree)) as stored:
+        added = read_added_layer(stored, len(parent.layers))
+        left = {item.entry.path: item for item in added if item.content}
         raw = {path: hashlib.sha256(_content(item)).hexdigest() for path, item in left.items()}
         clock = int(_content(left[CLOCK_FILE])) if CLOCK_FILE in left else 0
-        layer = shop.store.add_layer(added.items)
-        image = shop.store.add_image(added.config, (*parent.layers, layer), parent.platform, order.epoch, ())
+        layer = shop.store.add_layer(normalise(added, tree, order.epoch))
+        image = shop.store.add_image(
+            replace(stored.config, user=""), (*parent.layers, layer), parent.platform, order.epoch, ()
+        )
         kept = {entry.path: entry for entry in shop.store.entries(layer.diff_id)}
-        return Built(raw, clock, kept, added.concerns, image)
+        return Built(raw, clock, kept, concerns(added), image)
 
 
 def _content(item: TarItem) -> bytes:
