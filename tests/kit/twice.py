@@ -157,6 +157,6 @@ def differing(both: tuple[Built, Built]) -> set[str]:
 
 
 def raw_differing(both: tuple[Built, Built]) -> set[str]:
-    """Return the files that both builds made, and otherwise."""
+    """Return the files that the two builds left otherwise, or that one of them left."""
     first, second = both
-    return {path for path in {*first.raw} & {*second.raw} if first.raw[path] != second.raw[path]}
+    return {path for path in {*first.raw, *second.raw} if first.raw.get(path) != second.raw.get(path)}

@@ -117,6 +117,7 @@ TABLE: tuple[Known, ...] = (
     Known(r"var/log/(btmp|wtmp|lastlog|faillog|tallylog)|var/log/apt/.+|var/lib/texmf/.+\.log", _LOG),
     Known(r"var/cache/(ldconfig|man)/.+|var/cache/apt/(pkgcache\.bin|srcpkgcache\.bin|archives/.+)", _CACHE),
     Known(r"var/.+-old|etc/(passwd|group|shadow|gshadow|subuid|subgid)-", _BACKUP),
+    Known(r"tmp/hsperfdata_[^/]+(/.+)?", Why(Cause.RANDOM, "what Java counted, in a file named after its process")),
     Known(r"var/lib/dbus/machine-id", Why(Cause.RANDOM, _MACHINE_ID), files=True),
     _rewritten(r"etc/machine-id", Cause.RANDOM, _MACHINE_ID, mends.emptied),
     _rewritten(r"etc/iscsi/initiatorname\.iscsi", Cause.RANDOM, "an iSCSI initiator's random name", mends.initiator),

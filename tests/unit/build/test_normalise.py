@@ -80,6 +80,7 @@ def content(items: tuple[TarItem, ...], path: str) -> bytes:
         "var/lib/postgresql/15/main/PG_VERSION",
         "var/lib/mysql/ibdata1",
         "var/lib/texmf/web2c/luatex.log",
+        "tmp/hsperfdata_root/1802",
         "usr/lib/jvm/java-11-openjdk-amd64/lib/server/classes.jsa",
         "dev/null",
         APT_CONF,
