@@ -80,14 +80,14 @@ def _inrelease(work: Work, wanted: Wanted, seen: Seen) -> tuple[bytes, Mark]:
         raise InputError("the archive has no such suite", where=wanted.name, hint=hint) from None
 
 
-def check_release(release: Release, wanted: Wanted, newest_seen: int) -> None:
+def check_release(release: Release, wanted: Wanted, seen: Seen) -> None:
     """Refuse a release file that is signed but not to be used.
 
     Args:
         release: What it says.
-        wanted: The suite that was asked for; a flat repository's directory has no name to compare. What stands before
-            the last slash counts, as for apt (``bookworm/updates``).
-        newest_seen: The newest Date recorded of this suite, in seconds since 1970; 0 where there is none.
+        wanted: The suite that was asked for. What stands before the last slash counts, as for apt (``bookworm/updates``).
+            The directory of a flat repository has no name to compare: it must go on naming itself as it did.
+        seen: What was recorded of it before.
 
     Raises:
         WrongSuite: It is another suite's.
@@ -98,8 +98,12 @@ def check_release(release: Release, wanted: Wanted, newest_seen: int) -> None:
         named = release.codename or release.suite or "none that it names"
         message = f"is signed, but it is the release file of {named}"
         raise WrongSuite(message, where=wanted.suite, hint="do not use this mirror: it mixes up suites")
-    if release.date < newest_seen:
-        message = f"went back by {newest_seen - release.date} s against the view made before"
+    if is_flat(wanted.suite) and seen.named and release.named != seen.named:
+        message = f"is signed, but it names itself `{release.named}`; before it was `{seen.named}`"
+        hint = "do not use this mirror: it mixes up suites; or, if its keepers renamed it, delete views/suites.json"
+        raise WrongSuite(message, where=wanted.name, hint=hint)
+    if release.date < seen.date:
+        message = f"went back by {seen.date - release.date} s against the view made before"
         hint = "the mirror is stale or holds updates back; wait, or take another mirror in apt's sources"
         raise Receding(message, where=wanted.name, hint=hint)
 
@@ -212,7 +216,7 @@ def record_suite(work: Work, wanted: Wanted, seen: Seen) -> tuple[SuiteView, See
     where = work.url(wanted, "InRelease")
     signed = verify(data, wanted.keyring or work.keyring, where)
     release = parse_release(signed.decode(errors="replace"), where)
-    check_release(release, wanted, seen.date)
+    check_release(release, wanted, seen)
     _warn_if_expired(work, wanted, release)
     indexes = wanted_indexes(release, wanted, work.architecture)
     sources = _source_indexes(release, wanted) if work.sources else ()
@@ -232,4 +236,4 @@ def record_suite(work: Work, wanted: Wanted, seen: Seen) -> tuple[SuiteView, See
         keyring="" if wanted.keyring is None else _keep(work, wanted.keyring.read_bytes()),
         sources=sources,
     )
-    return made, Seen(release.date, where, mark, made.inrelease)
+    return made, Seen(release.date, where, mark, made.inrelease, release.named)

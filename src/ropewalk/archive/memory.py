@@ -20,12 +20,14 @@ class Seen:
         url: Where the release file was fetched.
         mark: How that server knows it.
         inrelease: Its sha256.
+        named: How it named itself.
     """
 
     date: int = 0
     url: str = ""
     mark: Mark = field(default_factory=Mark)
     inrelease: str = ""
+    named: str = ""
 
 
 def remembered(path: Path, views: Iterable[View]) -> dict[str, Seen]:

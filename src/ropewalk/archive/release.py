@@ -55,6 +55,11 @@ class Release:
     by_hash: bool
     files: Mapping[str, tuple[int, str]]
 
+    @property
+    def named(self) -> str:
+        """How it names itself, in one line."""
+        return " ".join(filter(None, (self.label, self.suite, self.codename)))
+
 
 def _verdicts(status: str) -> set[str]:
     """Return the keywords of gpgv's status lines (GnuPG's doc/DETAILS)."""

@@ -143,6 +143,20 @@ def test_dates_and_names_are_held_to(other: Archive, book: ViewBook) -> None:
     assert list(book) == [view]
 
 
+def test_a_flat_repository_goes_on_naming_itself_as_it_did(book: ViewBook, tmp_path: Path) -> None:
+    archive = Archive(tmp_path / "other")
+    archive.publish("a/", [TOOL], place="apt", fields={"Label": "A"})
+    archive.publish("b/", [HELLO], place="apt", fields={"Label": "B"}, date=NEW_YEAR + 1)
+    with archive.serve() as served:
+        for suite in ("a/", "b/"):
+            alone(book, served, archive, suite)
+        archive.inrelease("a/", "apt").write_bytes(archive.inrelease("b/", "apt").read_bytes())
+        with pytest.raises(
+            WrongSuite, match=r"apt a/: is signed, but it names itself `B b/ b/`; before it was `A a/ a/`"
+        ):
+            alone(book, served, archive, "a/")
+
+
 def test_what_it_lacks_is_told(other: Archive, book: ViewBook) -> None:
     with other.serve() as served:
         with pytest.raises(InputError, match="apt sid: the archive has no such suite") as caught:
