@@ -23,8 +23,6 @@ from typing import IO
 from ropewalk.errors import Exit, HostError, RopewalkError
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_UMASK = 0o022
-"""What programs make others may read, whatever the caller's umask: under 077 a container's own root is closed to its users."""
 _TAIL_LINES = 20
 _GRACE_SECONDS = 10.0
 _STOP_SECONDS = 2.0
@@ -193,7 +191,6 @@ def _spawn(command: Command, stdout: int | IO[bytes], stderr: int | IO[bytes]) -
             cwd=command.directory,
             env=clean_environment(command.environment),
             start_new_session=True,
-            umask=_UMASK,
         )
     except FileNotFoundError as error:
         missing = command.argv[0] if error.filename in (None, command.argv[0]) else str(error.filename)

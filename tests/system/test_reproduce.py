@@ -107,6 +107,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tree]:
             **production("shell", "1-1", _SHELL),
             **production("plain", "1-1", _FROM + "RUN echo hello >/hello\n"),
             **production("odd", "1-1", odd),
+            **production("person", "1-1", _FROM + "USER 65534\nRUN busybox cat /run/ropewalk/finish >/dev/null\n"),
         }
         root = write(
             place / "tree", {name if name == "config.yaml" else f"images/{name}": text for name, text in files.items()}
@@ -134,11 +135,12 @@ def test_provenance_names_the_commit_without_the_password(tree: Tree) -> None:
 
 def test_each_difference_has_a_class(tree: Tree) -> None:
     shown = tree.ropewalk.ask("reproduce", "--all", "--offline", code=1)
-    assert shown["equal"] == 2
+    assert shown["equal"] == 3
     rows = {row["reference"].rpartition("/")[2].partition(":")[0]: row for row in shown["images"]}
     assert {name: (row["equal"], row["same_digest"]) for name, row in rows.items()} == {
         "shell": (True, True),
         "plain": (True, True),
+        "person": (True, True),
         "odd": (False, False),
     }
     assert {one["path"]: one["class"] for one in rows["odd"]["differences"]} == {
@@ -151,6 +153,15 @@ def test_each_difference_has_a_class(tree: Tree) -> None:
     assert all("content differs" in one["what"] for one in rows["odd"]["differences"])
     assert rows["odd"]["recipe"] == f"commit {tree.record('odd')['commit']['id'][:12]}"
     assert not (tree.ropewalk.state / "reproduce").exists()
+
+
+def test_the_umask_of_who_builds_changes_nothing(tree: Tree) -> None:
+    before = os.umask(0o077)
+    try:
+        (row,) = tree.ropewalk.ask("reproduce", "person", "--offline")["images"]
+    finally:
+        os.umask(before)
+    assert (row["equal"], row["same_digest"]) == (True, True)
 
 
 def test_what_was_rebuilt_is_kept_where_it_is_asked_for(tree: Tree, tmp_path: Path) -> None:

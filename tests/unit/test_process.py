@@ -121,11 +121,3 @@ def test_a_paused_program_ends_with_an_exception_of_the_body(tmp_path: Path) -> 
     assert not (tmp_path / "end").exists()
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
-
-
-def test_programs_do_not_have_the_callers_umask() -> None:
-    before = os.umask(0o077)
-    try:
-        assert run(Command(("sh", "-c", "umask"))).stdout == b"0022\n"
-    finally:
-        os.umask(before)

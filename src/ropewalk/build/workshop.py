@@ -90,6 +90,8 @@ def open_workshop(
     variables = os.environ if environment is None else environment
     with ExitStack() as stack:
         stack.enter_context(atomic.locked(settings.state / "build.lock", wait=False))
+        # Under 077 the users of a container could read neither what it is lent nor its own root.
+        stack.callback(os.umask, os.umask(0o022))
         storage.clean(settings)
         stack.callback(storage.clean, settings)
         found = isolation_or_none(settings)
