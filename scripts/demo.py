@@ -27,6 +27,8 @@ from ropewalk.cli.output import human_size  # noqa: E402  # likewise
 from ropewalk.errors import RopewalkError  # noqa: E402  # likewise
 
 RECORD = "demo.json"
+REPRODUCED = ("bookworm", "nginx", "hello")
+"""What the demo rebuilds from provenance: a base image, one with packages, one that a compiler made."""
 NODE = f"demo{sha256(str(ROOT).encode()).hexdigest()[:4]}"
 """The node's name: two checkouts on one machine must not share its network."""
 
@@ -67,6 +69,15 @@ def inventory_text(listed: dict[str, Any]) -> str:
     return f"{listed['packages']} packages; view release -> release+security: {newer}"
 
 
+def reproduced_text(reproduced: dict[str, Any]) -> str:
+    """Return the line of what was rebuilt from its provenance."""
+    names = ", ".join(reference.removeprefix(f"{NAME}/") for reference in reproduced["images"])
+    found = (
+        f"{reproduced['equal']} of {len(reproduced['images'])} with the same digest in {reproduced['seconds']:.1f} s"
+    )
+    return f"{names} from their signed provenance, in an empty state: {found}"
+
+
 def plan_text(planned: dict[str, Any]) -> str:
     """Return the line of the plan."""
     words = {"none": "current", "build": "never built", "publish": "to publish", "refresh": "to refresh"}
@@ -84,6 +95,7 @@ def block(figures: dict[str, Any], address: str) -> str:
         "publish": f"{published['images']}, signed, as {NAME} ({address}); again: {published['again']} writes",
         "inventory": inventory_text(figures["inventory"]),
         "renew": renewed_text(figures["renew"]),
+        "reproduce": reproduced_text(figures["reproduce"]),
     }
     for part, text in texts.items():
         if figures[part]["at"] != figures["run"]:
@@ -96,6 +108,7 @@ def block(figures: dict[str, Any], address: str) -> str:
         ("planned", plan_text(figures["plan"])),
         ("inventory", texts["inventory"]),
         ("renewed", texts["renew"]),
+        ("reproduced", texts["reproduce"]),
         ("runs", f"on the restricted node: {runs}"),
         ("refused", refused),
         ("next", "ropewalk show python-web; ropewalk refresh --help; README section 'A first tree of your own'"),
@@ -147,6 +160,8 @@ def walk(street: Street, node: RestrictedNode, figures: dict[str, Any], *, keep:
             same[row["name"]] == digest_of(street, row["to"]) for row in renewed["rows"] if row["how"] == "rebuilt"
         )
         shutil.rmtree(other.state)
+        heading("reproduce: from provenance alone")
+        note("reproduce", street.reproduce(*REPRODUCED))
         note("renew", {**renewed, "proofs": proofs, "full": full["seconds"], "same": equal})
     heading("plan: the whole example tree, of which seven images are built")
     figures["plan"] = street.plan()

@@ -149,6 +149,13 @@ class Street:
         rebased = [row for row in rows if row["how"] == "rebased"]
         return {row["name"]: self.ask("prove", row["to"], *self.directories) for row in rebased}
 
+    def reproduce(self, *images: str) -> dict[str, Any]:
+        """Rebuild images from their provenance alone, in an empty state directory, and compare."""
+        start = time.monotonic()
+        rows = self.ask("reproduce", *images)["images"]
+        equal = sum(row["same_digest"] for row in rows)
+        return {"images": sorted(row["reference"] for row in rows), "equal": equal, "seconds": time.monotonic() - start}
+
     def elsewhere(self, directory: Path) -> "Street":
         """Return a street with an empty store in another directory; views and .debs are the same files."""
         shutil.rmtree(directory, ignore_errors=True)
