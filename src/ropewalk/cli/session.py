@@ -189,7 +189,9 @@ class Session:
         path, remembered = self._config_path(), _remembered(self.settings)
         if not path.exists():
             return ()
-        return base_specs([path.absolute().parent, *(remembered.directories if remembered else ())], self.config())
+        # A checkout that is gone meanwhile has no bases; what works on recipes says that it is gone.
+        still = [place for place in (remembered.directories if remembered else ()) if place.is_dir()]
+        return base_specs([path.absolute().parent, *still], self.config())
 
     def repositories(self) -> tuple[Path, ...]:
         """Return the git repositories that hold the tree's config and the directories of the last build."""

@@ -1,0 +1,23 @@
+"""What a run remembers of the last one."""
+
+import json
+from pathlib import Path
+
+from ropewalk.cli.session import Session
+from ropewalk.events import silent
+from ropewalk.settings import Settings
+
+BASE = "name: bookworm\nversion: 12-1\nsuites: [bookworm]\npackages: []\n"
+
+
+def test_a_checkout_that_is_gone_has_no_bases(tmp_path: Path) -> None:
+    config = tmp_path / "tree/config.yaml"
+    (tmp_path / "tree/bookworm").mkdir(parents=True)
+    (tmp_path / "tree/bookworm/base.yaml").write_text(BASE)
+    config.write_text("registry: registry.example.org\n")
+    settings = Settings(tmp_path / "state")
+    settings.state.mkdir()
+    words = {"config": str(config), "directories": [str(tmp_path / "gone")]}
+    (settings.state / "tree.json").write_text(json.dumps(words))
+    session = Session(settings, None, silent)
+    assert [base.suites for base in session.bases()] == [("bookworm",)]
