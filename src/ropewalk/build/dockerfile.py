@@ -1,7 +1,7 @@
 """Images made by a Dockerfile: buildah runs it on our parents, and what it added comes back normalised.
 
 Where the image has a shell, nothing is committed: the last instruction waits while what was added is read
-(docs/decisions/0011).
+(docs/decisions/0013).
 """
 
 import io
