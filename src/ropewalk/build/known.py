@@ -192,7 +192,7 @@ TABLE: tuple[Known, ...] = (
     _data(
         r"usr/lib/jvm/java-(8|11)-[^/]+/.+/classes\.jsa",
         "Java's class archive, which holds addresses",
-        "nothing is needed: Java starts without it, some 25 ms later; 17 and newer have one that is equal",
+        "`rm` it in the RUN that installs it: Java starts without, some 25 ms later; 17 and newer have an equal one",
     ),
     _unequal(
         r"etc/popularity-contest\.conf|etc/cron\.d/popularity-contest",
