@@ -295,17 +295,17 @@ class ArchiveProxy:
     def _open(self, deb: ArchivePackage, build: str) -> Path:
         with self._lock:
             allowed = self._limits.get(build)
-        name = f"{deb.package} {deb.version} ({deb.architecture})"
+        name, file = f"{deb.package} {deb.version} ({deb.architecture})", deb.filename.rpartition("/")[2]
         if allowed is not None and deb.sha256 not in allowed:
             hint = "build it without --locked, then write its lock anew: `ropewalk lock`"
-            raise NotLocked(f"the lock does not name it with sha256 {deb.sha256}", where=name, hint=hint)
+            raise NotLocked(f"the lock does not name {name} with sha256 {deb.sha256}", where=file, hint=hint)
 
         def fetch(path: Path) -> None:
             if allowed is not None:
                 hint = (
                     f"a locked build fetches nothing: build once without --locked, or copy it to pool/{deb.sha256[:2]}/"
                 )
-                raise NotInPool(f"sha256 {deb.sha256} is not in the pool", where=name, hint=hint)
+                raise NotInPool(f"the pool has no {name} with sha256 {deb.sha256}", where=file, hint=hint)
             download(self._client, self._upstream.url(deb.uri, deb.filename), path)
 
-        return self._pool.open(deb.sha256, deb.size, fetch, deb.filename.rpartition("/")[2], self._listener)
+        return self._pool.open(deb.sha256, deb.size, fetch, file, self._listener)

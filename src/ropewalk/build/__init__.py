@@ -8,6 +8,7 @@ from ropewalk.build.fresh import move_out, open_fresh, refuse_full
 from ropewalk.build.host import Check, checks, jobs, memory
 from ropewalk.build.imagetest import TestFailed, TestOutcome, run_test
 from ropewalk.build.isolation import Isolation, isolation
+from ropewalk.build.locked import Locked, file_of, read_locks
 from ropewalk.build.needs import Needs, needs
 from ropewalk.build.normalise import normalise
 from ropewalk.build.preview import open_preview
@@ -20,6 +21,7 @@ __all__ = [
     "DiskFull",
     "Freed",
     "Isolation",
+    "Locked",
     "Made",
     "Needs",
     "Outcome",
@@ -31,6 +33,7 @@ __all__ = [
     "check",
     "checks",
     "current_step",
+    "file_of",
     "full_disk",
     "in_order",
     "isolation",
@@ -48,6 +51,7 @@ __all__ = [
     "open_workshop",
     "pin_parents",
     "prune",
+    "read_locks",
     "ready",
     "refuse_full",
     "run_plan",

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from ropewalk.archive import View
 from ropewalk.build.executor import build_recipe, log_of, pin_parents
 from ropewalk.build.failure import full_disk, last_lines
+from ropewalk.build.locked import Locked, locked_parents
 from ropewalk.build.workshop import Workshop
 from ropewalk.errors import RopewalkError
 from ropewalk.plan import Action, Plan, PlanEntry, ancestors, edges
@@ -53,7 +54,7 @@ def run_plan(
     shop: Workshop,
     plan: Plan,
     wanted: Collection[Action],
-    view: View,
+    given: View | Mapping[str, Locked],
     *,
     jobs: int = 1,
     keep_going: bool = False,
@@ -65,7 +66,7 @@ def run_plan(
         shop: The workshop.
         plan: The plan.
         wanted: The actions to carry out: build, or build and refresh.
-        view: The archive view that apt sees.
+        given: The archive view that apt sees, or the lock of each line that is built; then nothing is fetched.
         jobs: How many images at once.
         keep_going: After a failure go on with what does not need the failed image; otherwise what runs is finished and
             nothing new is started.
@@ -84,7 +85,7 @@ def run_plan(
 
     def work(line: str) -> Outcome:
         failed = broken(line)
-        return _passed_over(entries[line], min(failed)) if failed else _carry_out(shop, entries[line], recipes, view)
+        return _passed_over(entries[line], min(failed)) if failed else _carry_out(shop, entries[line], recipes, given)
 
     def done(line: str, outcome: Outcome) -> None:
         outcomes[line] = outcome
@@ -177,14 +178,23 @@ def _passed_over(entry: PlanEntry, needed: str) -> Outcome:
     return Outcome(entry.recipe, None, error, 0.0)
 
 
-def _carry_out(shop: Workshop, entry: PlanEntry, recipes: tuple[Recipe, ...], view: View) -> Outcome:
+def _carry_out(
+    shop: Workshop, entry: PlanEntry, recipes: tuple[Recipe, ...], given: View | Mapping[str, Locked]
+) -> Outcome:
     start = shop.clock()
     log = log_of(shop, entry.recipe)
     try:
         with full_disk(entry.recipe.reference):
             parents = pin_parents(shop, entry.recipe, recipes)
             how = How.REBUILT if entry.action is Action.REFRESH else How.BUILT
-            record = build_recipe(shop, entry.recipe, parents, view, build=entry.build, how=how, reasons=entry.reasons)
+            if isinstance(given, View):
+                view, lock = given, None
+            else:
+                held = given[entry.recipe.reference]
+                view, lock = held.view, held.file.lock
+                parents = locked_parents(shop.store, entry.recipe, held.file, parents)
+            number, why = entry.build, entry.reasons
+            record = build_recipe(shop, entry.recipe, parents, view, build=number, how=how, reasons=why, lock=lock)
     except RopewalkError as error:
         return Outcome(entry.recipe, None, error, shop.clock() - start, log, last_lines(log))
     return Outcome(entry.recipe, record, None, shop.clock() - start, log)

@@ -20,6 +20,7 @@ from ropewalk.oci.annotations import annotations
 from ropewalk.plan import resolve
 from ropewalk.recipe.head import older_versions
 from ropewalk.recipe.lock import Lock, LockedDeb
+from ropewalk.recipe.pins import outside_of
 from ropewalk.recipe.recipe import Parent, ParentRole, Recipe
 from ropewalk.recipe.record import BuildRecord, How, LayerKind, OwnedLayer, ParentPin
 from ropewalk.recipe.revision import standing
@@ -147,7 +148,8 @@ def _assemble(
     said = annotations(recipe.reference, order.epoch, base)
     image = shop.store.add_image(added.config, layers, platform, order.epoch, history, annotations=said)
     owned = tuple(OwnedLayer(layer.diff_id, recipe.path, LayerKind.OWN) for layer in own)
-    took = Lock(order.view.id, taken(shop, order.build))
+    open_ends = outside_of(order.dockerfile, order.context).unpinned
+    took = Lock(order.view.id, taken(shop, order.build), unpinned=open_ends)
     return Made(image, (*inherited, *owned), order.epoch, took, order)
 
 
@@ -204,7 +206,7 @@ def build_recipe(
     made = make_image(shop, recipe, parents, view, lock=lock)
     same = shop.book.load(made.image.digest)
     if same is not None and same.line == recipe.reference and shop.store.resolve(same.reference) is not None:
-        return _confirmed(shop, recipe, parents, made, same)
+        return _confirmed(shop, recipe, parents, made, same, asked=lock)
     reference = recipe.reference if build == 1 else f"{recipe.reference}-r{build}"
     took = _with_test(made.lock, check(shop, recipe, made, reference))
     record = BuildRecord(
@@ -235,14 +237,22 @@ def build_recipe(
 
 
 def _confirmed(
-    shop: Workshop, recipe: Recipe, parents: tuple[ParentPin, ...], made: Made, same: BuildRecord
+    shop: Workshop,
+    recipe: Recipe,
+    parents: tuple[ParentPin, ...],
+    made: Made,
+    same: BuildRecord,
+    *,
+    asked: Lock | None,
 ) -> BuildRecord:
     """Return the record of an image that came out again, bound to the recipe and the parents that gave it now.
 
-    Another test or another build parent can give the very same image; it is tested as the recipe says now.
+    Another test or another build parent can give the very same image; it is tested as the recipe says now. Where
+    nothing changed, it keeps its lock, unless another one was asked for.
     """
     commit = standing(recipe)
     known = (same.recipe_digest, same.parents) == (recipe.digest, parents) and same.lock is not None
+    known = known and asked in {None, same.lock}
     if known and same.commit == commit:
         return same
     took = same.lock if known else _with_test(made.lock, check(shop, recipe, made, same.reference))

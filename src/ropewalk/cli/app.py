@@ -65,6 +65,7 @@ _COMMANDS = {
     "plan": _MAKE,
     "render": _MAKE,
     "build": _MAKE,
+    "lock": _MAKE,
     "update": _MAKE,
     "refresh": _MAKE,
     "prove": _MAKE,

@@ -21,6 +21,7 @@ from ropewalk.cli.dockerpkg import (
     sent_json,
     version_suffix,
 )
+from ropewalk.cli.lock import LockedOption, build_inputs, locks_of
 from ropewalk.cli.output import Format, FormatOption, err, print_json, print_line, print_table, printable
 from ropewalk.cli.plan import ForceOption, SelectOption, make_plan
 from ropewalk.cli.session import DirectoriesArgument, OfflineOption, RegistryOption, Session, ViewOption
@@ -42,6 +43,14 @@ JobsOption = Annotated[
 ]
 
 
+RenewOption = Annotated[
+    bool, typer.Option("--refresh", help="Rebuild what the plan calls `refresh` too, as the line's next -rN.")
+]
+KeepGoingOption = Annotated[
+    bool, typer.Option("--keep-going", help="After a failure go on with what does not need the failed image.")
+]
+
+
 def default_jobs() -> int:
     """Return how many images are built at once where nobody says."""
     from ropewalk.build import jobs, memory
@@ -55,12 +64,8 @@ def build(
     *,
     select: SelectOption = None,
     force: ForceOption = None,
-    renew: Annotated[
-        bool, typer.Option("--refresh", help="Rebuild what the plan calls `refresh` too, as the line's next -rN.")
-    ] = False,
-    keep_going: Annotated[
-        bool, typer.Option("--keep-going", help="After a failure go on with what does not need the failed image.")
-    ] = False,
+    renew: RenewOption = False,
+    keep_going: KeepGoingOption = False,
     jobs: JobsOption = None,
     nightly: NightlyOption = False,
     snapshot: SnapshotOption = False,
@@ -68,6 +73,7 @@ def build(
     no_pull: NoPullOption = False,
     publish: PublishOption = None,
     view: ViewOption = None,
+    locked: LockedOption = False,
     offline: OfflineOption = False,
     registry: RegistryOption = None,
     output: FormatOption = Format.TEXT,
@@ -77,8 +83,9 @@ def build(
     Images go into the local store. With username and password in the config, or with --publish, what was built and what
     waits to be published is signed and sent; otherwise `ropewalk publish` sends it. After a failure nothing new is
     started, what runs is finished; with --keep-going only what needs the failed image is left out. Each image has a log
-    of its own, which the message of a failure names. Exits with 1 where a build or a test failed, with 7 where the plan
-    refuses a recipe.
+    of its own, which the message of a failure names. With --locked, images that were not made from their locks are built
+    again too. Exits with 1 where a build or a test failed, with 7 where the plan refuses a recipe, or a lock cannot be
+    built from.
     """
     from ropewalk.build import run_plan
     from ropewalk.plan import Action
@@ -89,21 +96,24 @@ def build(
     wanted = (Action.BUILD, Action.REFRESH) if renew else (Action.BUILD,)
     with session.client(offline=offline, registry=registry) as client:
         recipes = session.recipes(directories, suffix=suffix, client=client)
-        used = session.view(view)
-        made = make_plan(session, recipes, client, view=used.id, select=tuple(select or ()), force=tuple(force or ()))
+        used, out = build_inputs(session, recipes, view, locked=locked, renew=renew)
+        chosen, forced = tuple(select or ()), (*(force or ()), *out)
+        made = make_plan(session, recipes, client, view=used.id if used else None, select=chosen, force=forced)
         check_sending(session, registry, send, made.of(*wanted, Action.PUBLISH))
         refuse_pull(made.of(*wanted) if no_pull else ())
         if client is not None:
             fetch(session, client, {record for entry in made.of(*wanted) for record in entry.fetch})
     outcomes: tuple[Outcome, ...] = ()
     if made.of(*wanted):
+        given = used or locks_of(session, [entry.recipe for entry in made.of(*wanted)])
         with session.workshop() as shop:
             done, at_once = entering(session, shop.store), jobs or default_jobs()
-            outcomes = run_plan(shop, made, wanted, used, jobs=at_once, keep_going=keep_going, finished=done)
+            outcomes = run_plan(shop, made, wanted, given, jobs=at_once, keep_going=keep_going, finished=done)
     session.remember(directories)
     sent = send_all(session, registry, send, _ready(made, outcomes))
     if output is Format.JSON:
-        print_json({"view": used.id, "images": [outcome_row(one) for one in outcomes], "publishing": sent_json(sent)})
+        rows = [outcome_row(one) for one in outcomes]
+        print_json({"view": used.id if used else None, "images": rows, "publishing": sent_json(sent)})
     else:
         print_outcomes(outcomes, len(made.entries) - len(made.of(Action.REFUSED)))
         print_sent(sent)

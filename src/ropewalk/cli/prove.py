@@ -36,6 +36,7 @@ def prove(
     # Its inputs come by digest from the store; a registry would only be asked for parents that are not in it.
     with session.client(offline=offline, registry=registry), session.workshop() as shop:
         proof = prove_image(shop, record, recipe, session.view(record.view))
+    unpinned = record.lock.unpinned if record.lock else ()
     if output is Format.JSON:
         print_json(
             {
@@ -43,6 +44,7 @@ def prove(
                 "digest": record.digest,
                 "equal": proof.equal,
                 "differences": list(proof.differences),
+                "unpinned": list(unpinned),
                 "seconds": round(proof.seconds, 2),
             }
         )
@@ -51,5 +53,7 @@ def prove(
         print_line(f"{record.reference}: {verdict}, {proof.seconds:.1f} s")
         for difference in proof.differences:
             print_line(f"  {difference}")
+        for reason in unpinned:
+            print_line(f"  not pinned, so another day may give another image: {reason}", "yellow")
     if not proof.equal:
         raise typer.Exit(Exit.FAILED)

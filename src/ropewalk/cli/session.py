@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ropewalk.debian import Repository
     from ropewalk.oci import Image, RegistryClient, Store
     from ropewalk.plan import Observed
-    from ropewalk.recipe import BaseSpec, BuildRecord, Keeping, Recipe, RecordBook, TreeConfig
+    from ropewalk.recipe import BaseSpec, BuildRecord, Keeping, Lock, Recipe, RecordBook, TreeConfig
 
 DirectoriesArgument = Annotated[
     list[Path] | None,
@@ -224,7 +224,17 @@ class Session:
         from ropewalk.build import needs
 
         with step(self.listener, "images", "read what they need"):
-            return needs(self.store(), self.book(), self.views(), (), sources=sources)
+            return needs(self.store(), self.book(), self.views(), self._locks(), sources=sources)
+
+    def _locks(self) -> "Iterator[tuple[str, Lock]]":
+        """Go through the lock files of the last build's tree, each with its line."""
+        from ropewalk.recipe import LOCK_FILE, read_lock
+
+        remembered = _remembered(self.settings)
+        for directory in remembered.directories if remembered else ():
+            for path in sorted(directory.rglob(LOCK_FILE)):
+                if (file := read_lock(path.parent)) is not None:
+                    yield file.line, file.lock
 
     def remember(self, directories: list[Path] | None) -> None:
         """Keep the tree of a build, for later commands that name none.

@@ -1,6 +1,7 @@
 """``ropewalk show``: one image: what it is, what it was made of and why, what is in it."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -64,7 +65,7 @@ def _facts(session: Session, sight: Sight) -> dict[str, Any]:
 
 def _recorded(session: Session, record: "BuildRecord") -> dict[str, Any]:
     book = session.book()
-    published, proof = book.published(record.digest), book.proof(record.digest)
+    published, proof, lock = book.published(record.digest), book.proof(record.digest), record.lock
     return {
         "name": record.name,
         "generation": record.generation,
@@ -78,6 +79,8 @@ def _recorded(session: Session, record: "BuildRecord") -> dict[str, Any]:
         "tested": record.tested,
         "published": f"{when(published.at)}, {published.registry}" if published else None,
         "proven": (f"{'equal' if proof.equal else 'differs'}, {when(proof.at)}") if proof else None,
+        "lock": {"view": lock.view, "debs": [asdict(deb) for deb in lock.debs]} if lock else None,
+        "unpinned": list(lock.unpinned) if lock else [],
         "parents": [{"reference": p.reference, "digest": p.digest, "role": p.role} for p in record.parents],
         "rebased_from": record.rebased_from or None,
     }
@@ -116,6 +119,10 @@ def _print(facts: dict[str, Any]) -> None:
     for name in (*_FIRST, *(name for name in _RECORDED if name in facts)):
         _line(name, "no" if told[name] in (None, False) else told[name])
     _line("packages", f"{facts['packages']}, {facts['own_packages']} of its own")
+    if lock := facts.get("lock"):
+        _line("lock", f"{len(lock['debs'])} .debs of view {lock['view']}")
+    for reason in facts.get("unpinned", ()):
+        _line("not pinned", f"{reason}; so no rebuild can prove the image")
     for parent in facts.get("parents", ()):
         _line("parent", f"{parent['reference']} ({parent['role']}) {parent['digest']}")
     _print_config(facts)

@@ -16,8 +16,19 @@ if TYPE_CHECKING:
     from ropewalk.recipe.head import check_name, check_version
     from ropewalk.recipe.keeping import Keeping
     from ropewalk.recipe.limits import Limits, parse_limits
-    from ropewalk.recipe.lock import Lock, LockedDeb
+    from ropewalk.recipe.lock import LOCK_FILE, Lock, LockedDeb
+    from ropewalk.recipe.lockfile import (
+        LockedParent,
+        LockFile,
+        LockRefused,
+        lock_file,
+        lock_text,
+        of_recipe,
+        read_lock,
+        why_stale,
+    )
     from ropewalk.recipe.parents import Rules
+    from ropewalk.recipe.pins import Outside, outside, outside_of
     from ropewalk.recipe.production import load_production
     from ropewalk.recipe.recipe import (
         BaseSpec,
@@ -66,8 +77,19 @@ else:
             "head": ("check_name", "check_version"),
             "keeping": ("Keeping",),
             "limits": ("Limits", "parse_limits"),
-            "lock": ("Lock", "LockedDeb"),
+            "lock": ("LOCK_FILE", "Lock", "LockedDeb"),
+            "lockfile": (
+                "LockedParent",
+                "LockFile",
+                "LockRefused",
+                "lock_file",
+                "lock_text",
+                "of_recipe",
+                "read_lock",
+                "why_stale",
+            ),
             "parents": ("Rules",),
+            "pins": ("Outside", "outside", "outside_of"),
             "production": ("load_production",),
             "recipe": (
                 "BaseSpec",
@@ -101,6 +123,7 @@ else:
     )
 
 __all__ = [
+    "LOCK_FILE",
     "Attested",
     "BaseSpec",
     "BuildRecord",
@@ -119,7 +142,11 @@ __all__ = [
     "Limits",
     "Loaded",
     "Lock",
+    "LockFile",
+    "LockRefused",
     "LockedDeb",
+    "LockedParent",
+    "Outside",
     "OwnedLayer",
     "Parent",
     "ParentPin",
@@ -146,9 +173,16 @@ __all__ = [
     "load_production",
     "load_service",
     "load_tree",
+    "lock_file",
+    "lock_text",
+    "of_recipe",
+    "outside",
+    "outside_of",
     "parse",
     "parse_limits",
     "read_archives",
+    "read_lock",
     "to_json",
+    "why_stale",
     "write",
 ]

@@ -1,7 +1,7 @@
 """The build context: a recipe's files, less what ``.dockerignore`` names, links followed inside the tree.
 
 Modes are those that git keeps: 0755 for directories and executable files, 0644 for the rest, whatever umask the
-checkout had. ``.git`` is never part of it.
+checkout had. ``.git`` is never part of it, nor is a lock: it says what a build of the recipe took, and is no part of it.
 """
 
 import glob
@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from ropewalk.errors import InputError
 from ropewalk.recipe.head import read_text
+from ropewalk.recipe.lock import LOCK_FILE
 from ropewalk.recipe.recipe import ContextFile
 
 Ignored = Callable[[str], bool]
@@ -152,7 +153,7 @@ def _walk(
         ordered = sorted(entries, key=lambda entry: entry.name)
     for entry in ordered:
         path = prefix + entry.name
-        if entry.name == ".git":
+        if entry.name in {".git", LOCK_FILE}:
             continue
         yield path, entry
         place = f"{real}/{entry.name}"

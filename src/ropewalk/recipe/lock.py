@@ -9,6 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+LOCK_FILE = "ropewalk.lock"
+"""A lock's name beside its recipe."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class LockedDeb:

@@ -206,7 +206,9 @@ class Proof:
 def to_json(record: BuildRecord) -> dict[str, Any]:
     """Return a record as JSON-ready values; `from_json` reads them back."""
     data = asdict(record)
-    return data if record.older else {name: value for name, value in data.items() if name != "older"}
+    # What an older record does not have is left out, so that it is attested in the same bytes as before.
+    empty = {name for name, value in (("older", record.older), ("lock", record.lock)) if not value}
+    return {name: value for name, value in data.items() if name not in empty}
 
 
 def from_json(data: dict[str, Any]) -> BuildRecord:

@@ -232,7 +232,7 @@ class _Campaign:
         if rebased.needs_proof or self.prove_all:
             proof = compare_rebuilt(self.shop, record, line.recipe, self.view)
             if not proof.equal:
-                return Refusal("proof", "", f"a full rebuild differs: {proof.differences[0]}")
+                return Refusal("proof", "", _why_unequal(proof, record))
         check(self.shop, line.recipe, self._made(line.recipe, pins, rebased), record.reference)
         if proof is not None:
             self.shop.book.mark_proven(record.digest, proof)
@@ -283,3 +283,9 @@ class _Campaign:
             rebased_from=rebased.origin,
             older=older_versions(line.recipe.directory, line.recipe.version),
         )
+
+
+def _why_unequal(proof: Proof, record: BuildRecord) -> str:
+    """Say where a full rebuild differs, and what was not pinned, which may be why."""
+    open_ends = "".join(f"; not pinned: {reason}" for reason in (record.lock.unpinned if record.lock else ()))
+    return f"a full rebuild differs: {proof.differences[0]}{open_ends}"

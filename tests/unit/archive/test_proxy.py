@@ -288,8 +288,11 @@ def test_a_build_is_kept_to_a_lock_and_the_pool(world: World) -> None:
         assert statuses == [HTTPStatus.BAD_GATEWAY] * 2
         errors = world.proxy.take_errors("one")
         assert [type(error) for error in errors] == [NotLocked, NotInPool]
-        assert str(errors[0]) == f"libhello+1 1:2.10-3~1+b1 (all): the lock does not name it with sha256 {foreign}"
-        assert str(errors[1]) == f"hello 2.10-3 (all): sha256 {ours} is not in the pool"
+        assert (
+            str(errors[0])
+            == f"libhello+1_2.10-3~1+b1_all.deb: the lock does not name libhello+1 1:2.10-3~1+b1 (all) with sha256 {foreign}"
+        )
+        assert str(errors[1]) == f"hello_2.10-3_all.deb: the pool has no hello 2.10-3 (all) with sha256 {ours}"
         assert world.proxy.take_used("one") == ()
         assert world.served.requests == []
         assert world.proxy.answer(world.release.id, HELLO_URL, "two").status == HTTPStatus.OK

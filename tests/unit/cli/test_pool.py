@@ -17,7 +17,7 @@ from ropewalk.cli.app import run
 from ropewalk.errors import Exit
 from ropewalk.events import silent
 from ropewalk.oci.store import Store
-from ropewalk.recipe import Lock, LockedDeb, RecordBook
+from ropewalk.recipe import LOCK_FILE, Lock, LockedDeb, LockFile, RecordBook, lock_text
 from ropewalk.settings import Settings
 
 TOOL, COMPILER, SPARE = Deb("tool", "1.0", "amd64"), Deb("compiler", "2", "amd64"), Deb("spare", "3", "amd64")
@@ -84,6 +84,19 @@ def _put(path: Path, data: bytes) -> None:
 
 def config(keep: str) -> None:
     Path("config.yaml").write_text(f"registry: registry.example.org\nropewalk:\n  keep: {keep}\n")
+
+
+def test_the_pool_keeps_what_the_trees_locks_name(world: World) -> None:
+    spare = LockedDeb("spare", "3", "amd64", world.sha256("spare"))
+    file = LockFile("registry.example.org/b:1", "sha256:" + "0" * 64, Lock(world.view.id, (spare,)), ())
+    place = Path("tree/b")
+    place.mkdir(parents=True)
+    (place / LOCK_FILE).write_text(lock_text(file))
+    remembered = {"config": str(Path("config.yaml").absolute()), "directories": [str(Path("tree").absolute())]}
+    (world.settings.state / "tree.json").write_text(json.dumps(remembered))
+    world.ask("pool", "gc", "--apply")
+    assert world.pooled() == {"tool", "compiler", "spare"}
+    assert file.line in world.ask("archive", "show", world.view.id)["needed_by"]
 
 
 def test_the_pool_keeps_what_images_hold_and_what_they_were_built_with(world: World) -> None:
