@@ -201,6 +201,14 @@ def test_what_is_stripped_stays_out_of_what_is_built_on_it_and_licences_stay(bui
     assert broken == []
 
 
+def test_show_names_archives_and_what_is_left_out(built: Store, state: Path, tree: Path) -> None:
+    assert image(built, "child:1-1")
+    facts = Command(state, tree / "config.yaml").ask("show", "child")
+    assert facts["stripped"][0] == "/usr/share/doc/*"
+    assert facts["sources"][0] == "http://deb.debian.org/debian bookworm main"
+    assert facts["sources"][-1].endswith("/apt stable main")
+
+
 def test_nothing_of_the_host_or_of_the_build_is_in_it(built: Store, state: Path, view: View) -> None:
     with built.open_layer(image(built, "full:12-1").layers[0]) as stream:
         data = stream.read()

@@ -12,6 +12,7 @@ from ropewalk.cli.session import RegistryOption, Session, when
 
 if TYPE_CHECKING:
     from ropewalk.inventory import InstalledPackage
+    from ropewalk.oci import Image
     from ropewalk.recipe import BuildRecord, Commit
 
 _FIRST = ("reference", "digest", "platform", "size")
@@ -59,8 +60,24 @@ def _facts(session: Session, sight: Sight) -> dict[str, Any]:
         "env": dict(image.config.env),
         "labels": dict(image.config.labels),
         "annotations": dict(image.annotations),
+        **_apt(session, image),
     }
     return facts
+
+
+def _apt(session: Session, image: "Image") -> dict[str, list[str]]:
+    """Read which archives an image names to apt and what dpkg leaves out of it; empty where its layers are not here."""
+    from ropewalk.archive.upstream import parse_sources
+    from ropewalk.build.aptfiles import ARCHIVES, SOURCES, STRIP
+
+    store = session.store()
+    found = store.read_files(image.layers, (SOURCES, ARCHIVES, STRIP)) if store.is_whole(image) else {}
+    named = [one for path in (SOURCES, ARCHIVES) for one in parse_sources(found.get(path, b"").decode(), path)]
+    rules = [line.partition("=") for line in found.get(STRIP, b"").decode().splitlines()]
+    return {
+        "sources": [" ".join((one.uri, one.suite, *one.components)) for one in named],
+        "stripped": [glob for name, _, glob in rules if name == "path-exclude"],
+    }
 
 
 def _recorded(session: Session, record: "BuildRecord") -> dict[str, Any]:
@@ -138,6 +155,9 @@ def _print_config(facts: dict[str, Any]) -> None:
     for name, value in facts["config"].items():
         if value:
             _line(name, value if isinstance(value, str) else " ".join(value))
+    for title in ("sources", "stripped"):
+        for value in facts[title]:
+            _line(title.removesuffix("s"), value)
     for title in ("env", "labels", "annotations"):
         for name, value in facts[title].items():
             _line(title.removesuffix("s"), f"{name}={value}")
