@@ -56,6 +56,9 @@ def dockerd(place: Path) -> Iterator[dict[str, str]]:
         finally:
             process.terminate()
             process.wait(60)
+            # The daemon leaves its mount of the host's network behind.
+            left = place / "exec-root" / "netns" / "default"
+            subprocess.run(["umount", left], check=False, capture_output=True)
 
 
 def _wait(process: subprocess.Popen[bytes], log: Path, variables: dict[str, str]) -> None:
