@@ -3,16 +3,13 @@
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from ropewalk.cli.output import Format, FormatOption, err, print_json, print_line
 from ropewalk.cli.session import OfflineOption, RegistryOption, Session
 from ropewalk.errors import Exit
-
-if TYPE_CHECKING:
-    from ropewalk.recipe.lint import Finding
 
 app = typer.Typer(no_args_is_help=True, help="A tree's own CI: check a change, build it in scratch, publish nothing.")
 
@@ -127,16 +124,3 @@ def print_report(report: dict[str, Any], *, notes: bool) -> None:
 
 def _count(number: int, word: str) -> str:
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
-
-
-def finding_json(finding: "Finding") -> dict[str, Any]:
-    """Return a finding as JSON-ready values."""
-    return {
-        "rule": finding.rule.value,
-        "level": finding.level.value,
-        "path": finding.path,
-        "line": finding.line,
-        "message": finding.message,
-        "hint": finding.hint,
-        "why": finding.rule.why,
-    }

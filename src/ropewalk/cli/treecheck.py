@@ -78,13 +78,25 @@ def look_bounded(session: Session, arguments: Sequence[str]) -> dict[str, Any]:
         skipped.append(culprit)
 
 
+def _finding_json(finding: "Finding") -> dict[str, Any]:
+    """Return a finding as JSON-ready values."""
+    return {
+        "rule": finding.rule.value,
+        "level": finding.level.value,
+        "path": finding.path,
+        "line": finding.line,
+        "message": finding.message,
+        "hint": finding.hint,
+        "why": finding.rule.why,
+    }
+
+
 def _with_bounds(report: dict[str, Any], skipped: Sequence[str]) -> dict[str, Any]:
     """Add a finding for each recipe whose reading had to be ended."""
-    from ropewalk.cli.tree import finding_json
     from ropewalk.recipe.lint import Finding, Rule
 
     message = f"reading it did not end within {_ITEM_SECONDS} s and {_MEMORY >> 30} GiB"
-    more = [finding_json(Finding(Rule.BOUNDS, path, 0, message, "make its template smaller")) for path in skipped]
+    more = [_finding_json(Finding(Rule.BOUNDS, path, 0, message, "make its template smaller")) for path in skipped]
     return {**report, "findings": [*more, *report["findings"]], "errors": report["errors"] + len(more)}
 
 
@@ -126,7 +138,6 @@ def look(
     Returns:
         ``{findings, recipes, errors, warnings, notes, merge}``; ``merge`` is None where no plan can be made.
     """
-    from ropewalk.cli.tree import finding_json
     from ropewalk.recipe.lint import Level, check_recipes, ordered
 
     config = session.config()
@@ -141,7 +152,7 @@ def look(
     findings = ordered([replace(one, path=_short(one.path)) for one in (*findings, *more)])
     levels = [finding.level for finding in findings]
     return {
-        "findings": [finding_json(finding) for finding in findings],
+        "findings": [_finding_json(finding) for finding in findings],
         "recipes": checked.directories,
         "errors": levels.count(Level.ERROR),
         "warnings": levels.count(Level.WARNING),

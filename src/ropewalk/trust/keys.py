@@ -21,7 +21,7 @@ from ropewalk import atomic
 from ropewalk.errors import InputError
 from ropewalk.process import Command, run
 from ropewalk.recipe.recipe import Generation
-from ropewalk.trust.publics import ECDSA_PUBLIC, key_id
+from ropewalk.trust.keyid import ECDSA_PUBLIC, key_id
 
 _ECDSA_PRIVATE = "cosign.key"
 _OPENPGP_PRIVATE = "openpgp.key"

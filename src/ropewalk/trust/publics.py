@@ -1,21 +1,14 @@
 """The public keys of an installation, which are read and checked only when something must be verified with them."""
 
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ropewalk.recipe.recipe import Generation
+from ropewalk.trust.keyid import ECDSA_PUBLIC, key_id
 
 if TYPE_CHECKING:
     from ropewalk.trust.keys import PublicKeys
-
-ECDSA_PUBLIC = "cosign.pub"
-
-
-def key_id(pem: bytes) -> str:
-    """Return the id that an envelope names an ECDSA key by: the sha256 of its PEM, in hexadecimal."""
-    return sha256(pem).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
