@@ -76,7 +76,7 @@ class Authority:
 def _certificate(
     subject: str, public: "ec.EllipticCurvePublicKey", signer: "ec.EllipticCurvePrivateKey", host: str = ""
 ) -> "x509.Certificate":
-    """Sign a certificate: of a host, or the authority's own (RFC 5280)."""
+    """Sign a certificate: of a host, or the authority's own (RFC 5280, 4.2.1, which Python 3.13 is strict about)."""
     from cryptography import x509
     from cryptography.hazmat.primitives.hashes import SHA256
     from cryptography.x509.oid import NameOID
@@ -91,13 +91,31 @@ def _certificate(
         serial_number=x509.random_serial_number(),
         not_valid_before=_FROM,
         not_valid_after=_UNTIL,
-    )
+    ).add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
     if not host:
-        return builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True).sign(
-            signer, SHA256()
-        )
+        identifier = x509.SubjectKeyIdentifier.from_public_key(public)
+        builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        builder = builder.add_extension(_signing_only(), critical=True).add_extension(identifier, critical=False)
+        return builder.sign(signer, SHA256())
     try:
         named: x509.GeneralName = x509.IPAddress(ip_address(host))
     except ValueError:
         named = x509.DNSName(host)
     return builder.add_extension(x509.SubjectAlternativeName([named]), critical=False).sign(signer, SHA256())
+
+
+def _signing_only() -> "x509.KeyUsage":
+    """Return what an authority's key may be used for."""
+    from cryptography import x509
+
+    return x509.KeyUsage(
+        key_cert_sign=True,
+        digital_signature=False,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        crl_sign=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
