@@ -102,7 +102,7 @@ class Store:
             items: What the layer holds; see `write_tar`.
 
         Returns:
-            The layer; the one that is here already where its tar is the same.
+            The layer; the one that is here already where its tar is the same and its blob is whole.
 
         Raises:
             LayerError: An item cannot stand in a layer.
@@ -112,7 +112,7 @@ class Store:
             entries = write_tar(items, cast("BinaryIO", writer))
             layer = writer.finish()
             known = self.layer(layer.diff_id)
-            if known is not None:
+            if known is not None and file_digest(self.blob(known.blob.digest)) == known.blob.digest:
                 return known
             self._blobs.keep(arriving, layer.blob.digest)
         self._keep_index(LayerIndex(layer, entries))

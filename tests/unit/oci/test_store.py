@@ -408,6 +408,15 @@ def test_a_layer_whose_blob_is_gone_is_written_again(store: Store) -> None:
     assert store.read_files([layer], ["x"]) == {"x": b"1"}
 
 
+def test_a_layer_whose_blob_was_changed_is_written_again(store: Store) -> None:
+    layer = store.add_layer([file("x", b"1")])
+    blob = store.blob(layer.blob.digest)
+    whole = blob.read_bytes()
+    blob.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    assert store.add_layer([file("x", b"1")]) == layer
+    assert blob.read_bytes() == whole
+
+
 def test_a_broken_index_of_a_layer_counts_as_missing(store: Store) -> None:
     layer = store.add_layer([file("x", b"1")])
     (store.directory / "layers" / f"{layer.diff_id.removeprefix('sha256:')}.json").write_text("{")
