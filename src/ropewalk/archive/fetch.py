@@ -128,7 +128,7 @@ def get_if_changed(client: "httpx2.Client", url: str, limit: int, known: Mark | 
     return bytes(content), Mark(found.get("ETag", ""), found.get("Last-Modified", ""))
 
 
-def download(client: "httpx2.Client", url: str, path: Path) -> None:
+def download(client: "httpx2.Client", url: str, path: Path, size: int) -> None:
     """Fetch a file to disk; what is there already is its beginning, and only the rest is asked for (RFC 9110, 14).
 
     Whether beginning and rest belong together, the caller must check: the beginning may be of another day.
@@ -137,6 +137,7 @@ def download(client: "httpx2.Client", url: str, path: Path) -> None:
         client: What `Upstream.client` gave.
         url: The file.
         path: Where it goes.
+        size: In bytes, as the signed index says; of more than that, one byte is kept, so that it is seen.
 
     Raises:
         ArchiveUnreachable: The mirror does not answer, or not as it should.
@@ -155,7 +156,12 @@ def download(client: "httpx2.Client", url: str, path: Path) -> None:
                 path.write_bytes(b"")
                 raise MirrorBroken("sent another part than was asked for", where=url, hint="look at apt's mirror")
             with path.open("ab" if goes_on else "wb") as out:
-                out.writelines(response.iter_raw(_CHUNK))
+                left = max(size + 1 - (start if goes_on else 0), 0)
+                for part in response.iter_raw(_CHUNK):
+                    out.write(part[:left])
+                    left -= len(part)
+                    if left <= 0:
+                        break
 
     _persist(url, once)
 

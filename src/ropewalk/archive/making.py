@@ -170,10 +170,10 @@ def _fetch_index(work: Work, wanted: Wanted, index: IndexFile, *, by_hash: bool)
     def fetch(target: Path) -> None:
         for path in others:
             try:
-                return download(work.client, work.url(wanted, path), target)
+                return download(work.client, work.url(wanted, path), target, index.size)
             except NotInArchive:
                 continue
-        return download(work.client, work.url(wanted, last), target)
+        return download(work.client, work.url(wanted, last), target, index.size)
 
     with atomic.replacing(work.shelf.file_path(index.sha256)) as temporary:
         if not complete(temporary, fetch, index.sha256, index.size):

@@ -306,6 +306,6 @@ class ArchiveProxy:
                     f"a locked build fetches nothing: build once without --locked, or copy it to pool/{deb.sha256[:2]}/"
                 )
                 raise NotInPool(f"the pool has no {name} with sha256 {deb.sha256}", where=file, hint=hint)
-            download(self._client, self._upstream.url(deb.uri, deb.filename), path)
+            download(self._client, self._upstream.url(deb.uri, deb.filename), path, deb.size)
 
         return self._pool.open(deb.sha256, deb.size, fetch, file, self._listener)

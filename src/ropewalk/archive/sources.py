@@ -94,6 +94,6 @@ def fetch_sources(pool: Pool, upstream: Upstream, files: Iterable[SourceFile], l
     """
     with upstream.client() as client, pool.in_use():
         for file in files:
-            fetch = partial(download, client, upstream.url(file.uri, file.filename))
+            fetch = partial(download, client, upstream.url(file.uri, file.filename), size=file.size)
             with step(listener, file.name, "fetch source"):
                 pool.open(file.sha256, file.size, fetch, file.name, listener)

@@ -107,7 +107,7 @@ def test_fetching(tmp_path: Path) -> None:
         served.failing["/debian/a"] = 1
         assert get(client, url, 100) == b"content"
         assert served.asked("/a") == 2
-        download(client, url, tmp_path / "copy")
+        download(client, url, tmp_path / "copy", 100)
         assert (tmp_path / "copy").read_bytes() == b"content"
         with pytest.raises(NotInArchive, match="/debian/none: is not there"):
             get(client, f"{served.url}/debian/none", 100)
@@ -129,7 +129,7 @@ def test_what_broke_off_goes_on(tmp_path: Path, cuts: int) -> None:
     with Archive(tmp_path).serve() as served, served.upstream.client() as client:
         served.cutting["/a"] = 100_000
         copy.write_bytes(CONTENT[:5] if cuts == 2 else b"")
-        assert complete(copy, lambda path: download(client, f"{served.url}/a", path), SHA, len(CONTENT))
+        assert complete(copy, lambda path: download(client, f"{served.url}/a", path, len(CONTENT)), SHA, len(CONTENT))
         starts = [start for _, start in served.ranges]
     assert copy.read_bytes() == CONTENT
     assert len(starts) == cuts
@@ -142,7 +142,7 @@ def test_a_beginning_of_something_else_is_thrown_away(tmp_path: Path, begun: byt
     copy = tmp_path / "copy"
     copy.write_bytes(begun)
     with Archive(tmp_path).serve() as served, served.upstream.client() as client:
-        assert complete(copy, lambda path: download(client, f"{served.url}/a", path), SHA, len(CONTENT))
+        assert complete(copy, lambda path: download(client, f"{served.url}/a", path, len(CONTENT)), SHA, len(CONTENT))
     assert copy.read_bytes() == CONTENT
     assert len(served.requests) == {True: 0, False: 1 + (len(begun) < len(CONTENT))}[begun == CONTENT]
 
@@ -152,7 +152,19 @@ def test_a_mirror_with_another_file(tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     copy.write_bytes(CONTENT[:70_000])
     with Archive(tmp_path).serve() as served, served.upstream.client() as client:
-        assert not complete(copy, lambda path: download(client, f"{served.url}/a", path), SHA, len(CONTENT))
+        assert not complete(
+            copy, lambda path: download(client, f"{served.url}/a", path, len(CONTENT)), SHA, len(CONTENT)
+        )
+
+
+@pytest.mark.parametrize("begun", [b"", CONTENT[:70_000]])
+def test_of_a_mirror_that_sends_more_than_it_should_one_byte_is_kept(tmp_path: Path, begun: bytes) -> None:
+    (tmp_path / "a").write_bytes(CONTENT * 9)
+    copy = tmp_path / "copy"
+    copy.write_bytes(begun)
+    with Archive(tmp_path).serve() as served, served.upstream.client() as client:
+        download(client, f"{served.url}/a", copy, len(CONTENT))
+    assert copy.stat().st_size == len(CONTENT) + 1
 
 
 def test_a_file_that_is_too_large(tmp_path: Path) -> None:
