@@ -146,9 +146,17 @@ def packages(lines: Iterable[str], suite: str, uri: str) -> Iterator[ArchivePack
 
     Yields:
         Each package.
+
+    Raises:
+        InputError: A line is none of a table's.
     """
     for line in lines:
-        filename, sha256, size, package, version, source, source_version, architecture = line.split("\t")
+        try:
+            filename, sha256, size, package, version, source, source_version, architecture = line.split("\t")
+            number = int(size)
+        except ValueError:
+            hint = "`ropewalk pool verify --apply` removes it; it is made again of the index"
+            raise InputError("the table of its index is damaged", where=f"{uri} {suite}", hint=hint) from None
         yield ArchivePackage(
-            package, version, source, source_version, architecture, filename, int(size), sha256, suite, uri
+            package, version, source, source_version, architecture, filename, number, sha256, suite, uri
         )

@@ -88,7 +88,7 @@ class Pool:
                 return
             if path.exists():
                 path.unlink()
-                detail = "its copy in the pool was damaged; it is removed and fetched again"
+                detail = "its copy in the pool was damaged and is removed"
                 listener(Event(EventKind.WARNING, name, "check pool", detail))
             if not complete(partial, fetch, sha256, size):
                 partial.unlink()

@@ -19,6 +19,8 @@ _FILE = re.compile(r"\s*(?P<sha256>[0-9a-f]{64})\s+(?P<size>[0-9]+)\s+(?P<path>\
 _ARMOUR = re.compile(
     r"-----BEGIN PGP PUBLIC KEY BLOCK-----\s*?\n(?:[^\n]+: [^\n]*\n)*\s*(?P<body>[A-Za-z0-9+/=\s]+?)\n(?:=\S{4}\s*\n)?-----END"
 )
+_PACKET = 0x80
+"""Set in the first byte of each OpenPGP packet (RFC 9580, 4.2)."""
 _TIMEOUT = 60.0
 _HINT = "the archive is broken; tell its keepers"
 
@@ -85,7 +87,7 @@ def keyring_bytes(path: Path) -> bytes:
             data = b"".join(base64.b64decode(body) for body in blocks)
         except binascii.Error:
             data = b""
-    if not data:
+    if not data or not data[0] & _PACKET:
         raise InputError("holds no public key", where=str(path), hint="export one: `gpg --export KEY`")
     return data
 

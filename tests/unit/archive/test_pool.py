@@ -56,7 +56,7 @@ def test_a_damaged_file_is_told_and_fetched_again(tmp_path: Path, damaged: bytes
     assert pool.open(SHA, len(CONTENT), mirror, NAME, heard.append).read_bytes() == CONTENT
     assert mirror.fetched == 1
     assert [(event.kind, event.subject) for event in heard] == [(EventKind.WARNING, NAME)]
-    assert "fetched again" in heard[0].detail
+    assert heard[0].detail == "its copy in the pool was damaged and is removed"
 
 
 @pytest.mark.parametrize("wrong", [CONTENT[::-1], b"", CONTENT + b"x"])

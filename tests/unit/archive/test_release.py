@@ -75,6 +75,15 @@ def test_no_keyring(tmp_path: Path) -> None:
         verify(b"", tmp_path / "none.gpg")
 
 
+@pytest.mark.parametrize("data", [b"", b"nothing", b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n!\n"])
+def test_a_keyring_without_keys_is_named_and_not_the_mirror(archive: Archive, tmp_path: Path, data: bytes) -> None:
+    keyring = tmp_path / "keys.asc"
+    keyring.write_bytes(data)
+    with pytest.raises(InputError, match="holds no public key") as caught:
+        verify(archive.inrelease("bookworm").read_bytes(), keyring)
+    assert caught.value.where == str(keyring)
+
+
 def test_parse_release() -> None:
     release = parse_release(TEXT)
     assert (release.suite, release.codename, release.label) == (

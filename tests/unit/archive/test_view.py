@@ -22,7 +22,7 @@ from ropewalk.archive import (
     suite_names,
     uri_of,
 )
-from ropewalk.archive.index import rows, table
+from ropewalk.archive.index import packages, rows, table
 from ropewalk.archive.suite import SuiteView, view_of
 from ropewalk.errors import InputError, RopewalkError
 from ropewalk.events import Event, EventKind, silent
@@ -313,6 +313,12 @@ def test_an_expired_release_file_is_told(archive: Archive, book: ViewBook) -> No
 def test_broken_indexes(content: bytes, message: str) -> None:
     with pytest.raises(InputError, match=message):
         table(content, "Packages.xz")
+
+
+@pytest.mark.parametrize("line", ["", "x", "a\tb\tnone\tc\td\te\tf\tg"])
+def test_a_damaged_table_is_named(line: str) -> None:
+    with pytest.raises(InputError, match="http://a x: the table of its index is damaged"):
+        list(packages([line], "x", "http://a"))
 
 
 def test_an_empty_index_has_no_rows() -> None:
