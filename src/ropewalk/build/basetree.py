@@ -69,8 +69,13 @@ def furnished(items: Iterable[TarItem], spec: BaseSpec, epoch: int, where: str) 
     root = dict(before)
     for user in spec.users:
         root |= _with_account(root, user, epoch, where)
-        if user.home != _NOWHERE and user.home.removeprefix("/") not in root:
-            entry = Entry(user.home.removeprefix("/"), EntryType.DIRECTORY, 0o755, user.uid, user.gid, mtime=epoch)
+        home = user.home.removeprefix("/")
+        if home in root and root[home].entry.type not in _PASSAGES:
+            raise InputError(
+                f"{user.home} is a file in the image", where=where, hint=f"give `{user.name}` another home"
+            )
+        if user.home != _NOWHERE and home not in root:
+            entry = Entry(home, EntryType.DIRECTORY, 0o755, user.uid, user.gid, mtime=epoch)
             root |= _placed(root, TarItem(entry), epoch, where)
     numbers = _numbers(root, PASSWD), _numbers(root, GROUP)
     for file in (*archive_files(spec.archives), *spec.files):

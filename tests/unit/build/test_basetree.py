@@ -78,6 +78,12 @@ def test_what_is_taken_is_refused(user: BaseUser, message: str) -> None:
         after(replace(SPEC, users=(user,)))
 
 
+def test_a_home_that_is_a_file_is_refused() -> None:
+    user = BaseUser("app", 900, 900, "/etc/passwd", "/bin/sh")
+    with pytest.raises(InputError, match="/etc/passwd is a file in the image"):
+        after(replace(SPEC, users=(user,)))
+
+
 def test_files_get_their_owner_by_name_and_the_directories_above() -> None:
     spec = replace(
         SPEC,
