@@ -77,6 +77,7 @@ def reproduce(
         raise typer.BadParameter("name images, or give --all")
     if keep is not None:
         refuse_full(keep)
+    _refuse_no_clone(git or ())
     session: Session = context.obj
     with (
         session.client(offline=offline, registry=registry) as client,
@@ -106,6 +107,15 @@ def _tell(answers: "Sequence[Reproduction]", output: Format) -> None:
         print_line(f"{equal} of {len(answers)} equal")
     if equal < len(answers):
         raise typer.Exit(Exit.FAILED)
+
+
+def _refuse_no_clone(places: Sequence[Path]) -> None:
+    from ropewalk.recipe.revision import is_repository
+
+    for place in places:
+        if not is_repository(place):
+            hint = "name a clone that has the recipes' commits"
+            raise InputError("is no git repository", where=str(place), hint=hint)
 
 
 def _here(session: Session) -> "tuple[Recipe, ...]":

@@ -49,6 +49,18 @@ def repository_of(path: Path) -> Path:
     raise InputError("is in no git repository", where=str(path), hint="leave --since out, or clone the tree with git")
 
 
+def is_repository(path: Path) -> bool:
+    """Say whether git reads a path as a repository.
+
+    Args:
+        path: A work tree, a directory of one, or a bare repository.
+    """
+    try:
+        return bool(_git(path, "rev-parse", "--git-dir"))
+    except CommandFailed:
+        return False
+
+
 def write_out(repository: Path, revision: str, into: Path) -> str:
     """Write the files of a commit.
 

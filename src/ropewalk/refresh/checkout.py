@@ -101,4 +101,5 @@ def _hint(commit: Commit | None) -> str:
         return "check out the recipe as it was, or build from a git commit: its provenance names none"
     changed = ", with changes that were not committed" if commit.dirty else ""
     origin = f" of {commit.remote}" if commit.remote else ""
-    return f"it was made at commit {commit.id}{changed}{origin}: name a clone that has it with --git DIR"
+    how = "put them back into the tree here" if commit.dirty else "name a clone that has it with --git DIR"
+    return f"it was made at commit {commit.id}{changed}{origin}: {how}"
