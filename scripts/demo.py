@@ -52,7 +52,8 @@ def renewed_text(renewed: dict[str, Any]) -> str:
     rebased = [row for row in rows if row["how"] == "rebased"]
     equal = sum(renewed["proofs"][row["name"]]["equal"] for row in rebased)
     sizes = sorted(row["bytes_pushed"] // 1000 for row in rebased)
-    each = f" ({sizes[0]} to {sizes[-1]} KB pushed each)" if sizes else ""
+    span = " to ".join(str(size) for size in dict.fromkeys((*sizes[:1], *sizes[-1:])))
+    each = f" ({span} KB pushed each)" if sizes else ""
     proven = "all of those proven equal" if equal == len(rebased) else f"{equal} of those proven equal"
     return (
         f"{len(rows)} of {len(renewed['rows'])} in {renewed['seconds']:.1f} s (full rebuild {renewed['full']:.1f} s): "
