@@ -4,6 +4,7 @@ import hashlib
 import os
 import pwd
 import shutil
+import stat
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -67,8 +68,20 @@ class Person:
         ropewalk = (ROOT / ".venv/bin/ropewalk", "-q", "-c", self.place / "tree/config.yaml")
         command = ("build", "--offline", "--view", view, self.place / "tree")
         clean = {"PATH": os.environ["PATH"], "HOME": self.place, "ROPEWALK_STATE": mine}
-        argv = ("runuser", "-u", self.name, "--", *ropewalk, *command)
+        argv = (*reaching(ROOT), "runuser", "-u", self.name, "--", *ropewalk, *command)
         return subprocess.run(argv, check=False, capture_output=True, text=True, env=clean)
+
+
+def reaching(directory: Path) -> tuple[str, ...]:
+    """Return the frame in which any user reaches a directory; that of a checkout below ``/root`` uncovers it alone."""
+    closed = [path for path in directory.parents if not path.stat().st_mode & stat.S_IXOTH]
+    if not closed:
+        return ()
+    script = (
+        'kept=$(mktemp -d) && mount --bind "$1" "$kept" && mount -t tmpfs -o mode=755 none "$2" && mkdir -p "$1" && '
+        'mount --move "$kept" "$1" && rmdir "$kept" && shift 2 && exec "$@"'
+    )
+    return ("unshare", "--mount", "sh", "-c", script, "sh", str(directory), str(closed[-1]))
 
 
 def linked(source: str, target: str) -> None:
