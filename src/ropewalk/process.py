@@ -352,7 +352,9 @@ def detach(command: Command, log: Path) -> int:
     return process.pid
 
 
-_OWN_NAMESPACE = ("unshare", "--user", "--map-root-user", "--map-auto", "--")
+_OWN_NAMESPACE = ("unshare", "--user", "--map-root-user", "--map-auto", "--mount", "--")
+_OWN_LOCKS = ("sh", "-c", '[ ! -d /run/lock ] || mount -t tmpfs -o mode=1777 ropewalk /run/lock; exec "$@"', "sh")
+"""Debian 13's buildah takes this root for the host's and wants netavark's lock, which may be the real root's file."""
 
 
 def become_root() -> None:
@@ -376,7 +378,7 @@ def become_root() -> None:
             hint=f"as root: usermod --add-subuids 200000-265535 --add-subgids 200000-265535 {name}; apt-get install "
             "uidmap; sysctl user.max_user_namespaces=15000; or build as root",
         )
-    argv = (*_OWN_NAMESPACE, sys.executable, *sys.orig_argv[1:])
+    argv = (*_OWN_NAMESPACE, *_OWN_LOCKS, sys.executable, *sys.orig_argv[1:])
     os.execvpe(argv[0], argv, {**os.environ, "ROPEWALK_RUN": str(_run_directory(user))})  # noqa: S606  our own program
 
 
