@@ -104,7 +104,7 @@ class ArchiveProxy:
         self._lock = threading.Lock()
         self._errors: list[tuple[str, RopewalkError]] = []
         self._used: dict[str, dict[str, ArchivePackage]] = {}
-        self._limits: dict[str, Collection[str]] = {}
+        self._limits: dict[str, Collection[str] | None] = {}
         self._client = upstream.client()
         self._authority = Authority()
         self._stack = ExitStack()
@@ -179,6 +179,8 @@ class ArchiveProxy:
     def limited(self, build: str, allowed: Collection[str] | None) -> Iterator[None]:
         """Keep one build to some .debs, and to the pool: nothing is fetched for it.
 
+        Meanwhile only builds that are known here get .debs: no build escapes its lock by another name.
+
         Args:
             build: As given to `url`.
             allowed: The sha256 of each .deb that it may have; None does not limit it.
@@ -186,9 +188,8 @@ class ArchiveProxy:
         Yields:
             Nothing; the limit holds during the ``with``.
         """
-        if allowed is not None:
-            with self._lock:
-                self._limits[build] = allowed
+        with self._lock:
+            self._limits[build] = allowed
         try:
             yield
         finally:
@@ -295,7 +296,11 @@ class ArchiveProxy:
     def _open(self, deb: ArchivePackage, build: str) -> Path:
         with self._lock:
             allowed = self._limits.get(build)
+            escapes = build not in self._limits and any(limit is not None for limit in self._limits.values())
         name, file = f"{deb.package} {deb.version} ({deb.architecture})", deb.filename.rpartition("/")[2]
+        if escapes:
+            hint = "a build with --locked asks the archive proxy as its apt is set up, and not otherwise"
+            raise NotLocked(f"no build that runs asks for {name} by this proxy address", where=file, hint=hint)
         if allowed is not None and deb.sha256 not in allowed:
             hint = "build it without --locked, then write its lock anew: `ropewalk lock`"
             raise NotLocked(f"the lock does not name {name} with sha256 {deb.sha256}", where=file, hint=hint)

@@ -295,7 +295,11 @@ def test_a_build_is_kept_to_a_lock_and_the_pool(world: World) -> None:
         assert str(errors[1]) == f"hello_2.10-3_all.deb: the pool has no hello 2.10-3 (all) with sha256 {ours}"
         assert world.proxy.take_used("one") == ()
         assert world.served.requests == []
-        assert world.proxy.answer(world.release.id, HELLO_URL, "two").status == HTTPStatus.OK
+        for name in ("", "two"):
+            assert world.proxy.answer(world.release.id, HELLO_URL, name).status == HTTPStatus.BAD_GATEWAY
+            assert [type(error) for error in world.proxy.take_errors(name)] == [NotLocked]
+        with world.proxy.limited("two", None):
+            assert world.proxy.answer(world.release.id, HELLO_URL, "two").status == HTTPStatus.OK
         assert world.proxy.answer(world.release.id, HELLO_URL, "one").status == HTTPStatus.OK
     assert [deb.sha256 for deb in world.proxy.take_used("one")] == [ours]
     assert world.proxy.answer(world.release.id, library_url, "one").status == HTTPStatus.OK
