@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from ropewalk import __version__
-from ropewalk.cli.output import err
+from ropewalk.cli.output import err, printable
 from ropewalk.cli.session import open_session
 from ropewalk.errors import Exit, RopewalkError
 from ropewalk.process import become_root
@@ -193,5 +193,10 @@ def _say(message: str, hint: str) -> None:
     """Show an error and what helps."""
     from rich.markup import escape
 
-    err().print(f"[bold red]error:[/] {escape(message)}")
-    err().print(f"  {escape(hint)}")
+    err().print(f"[bold red]error:[/] {escape(_printable(message))}")
+    err().print(f"  {escape(_printable(hint))}")
+
+
+def _printable(text: str) -> str:
+    """Show what a recipe says without what it could tell the terminal or CI; an error may have several lines."""
+    return "\n".join(map(printable, text.split("\n")))

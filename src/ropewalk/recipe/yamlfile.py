@@ -52,7 +52,8 @@ class Node:
         hint = (
             "put it in quotes" if wanted == "text" and not isinstance(self.value, tuple | dict) else f"write {wanted}"
         )
-        return self.fault(f"`{self.name}` must be {wanted}", hint)
+        what = f"`{self.name}`" if self.name else "the whole file"
+        return self.fault(f"{what} must be {wanted}", hint)
 
     def text(self) -> str:
         """Return a string.

@@ -86,6 +86,11 @@ def test_a_wrong_value_says_what_it_must_be(text: str, read: str, error: str) ->
     assert f"({caught.value.hint})" in error
 
 
+def test_a_file_that_is_no_mapping_is_named_as_a_whole() -> None:
+    with pytest.raises(InputError, match=r"x\.yaml:1: the whole file must be a mapping"):
+        parse(b"[]", FILE).fields()
+
+
 def test_dates_are_read_in_both_spellings() -> None:
     root = parse(b"a: 2026-01-31\nb: '2026-01-31'\n", FILE).fields()
     assert root["a"].day() == root["b"].day() == date(2026, 1, 31)
