@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from ropewalk.archive.fetch import ArchiveUnreachable, NotInArchive
     from ropewalk.archive.index import ArchivePackage, origin
     from ropewalk.archive.lists import Lists
-    from ropewalk.archive.making import Receding, WrongIndex, WrongSuite
+    from ropewalk.archive.making import FromTheFuture, Receding, WrongIndex, WrongSuite
     from ropewalk.archive.pool import Pool, WrongContent
     from ropewalk.archive.proxy import ArchiveProxy, NotInPool, NotLocked
     from ropewalk.archive.release import DEBIAN_KEYRING, BadSignature, Release, parse_release, verify
@@ -28,7 +28,7 @@ else:
             "fetch": ("ArchiveUnreachable", "NotInArchive"),
             "index": ("ArchivePackage", "origin"),
             "lists": ("Lists",),
-            "making": ("Receding", "WrongIndex", "WrongSuite"),
+            "making": ("FromTheFuture", "Receding", "WrongIndex", "WrongSuite"),
             "pool": ("Pool", "WrongContent"),
             "proxy": ("ArchiveProxy", "NotInPool", "NotLocked"),
             "release": ("DEBIAN_KEYRING", "BadSignature", "Release", "parse_release", "verify"),
@@ -61,6 +61,7 @@ __all__ = [
     "Changed",
     "Damaged",
     "Finding",
+    "FromTheFuture",
     "IndexFile",
     "Lists",
     "NotInArchive",

@@ -21,12 +21,17 @@ if TYPE_CHECKING:
     import httpx2
 
 _INRELEASE_LIMIT = 16 << 20
+_DAY = 86400
 _KINDS = (".xz", ".gz", "")
 """How an index may be packed, the best first."""
 
 
 class Receding(TrustError):
     """A suite is older than what was recorded of it before: someone holds updates back, or the mirror is stale."""
+
+
+class FromTheFuture(TrustError):
+    """A suite's date lies ahead of the clock: recorded, it would make every honest one look receding."""
 
 
 class WrongSuite(TrustError):
@@ -80,7 +85,7 @@ def _inrelease(work: Work, wanted: Wanted, seen: Seen) -> tuple[bytes, Mark]:
         raise InputError("the archive has no such suite", where=wanted.name, hint=hint) from None
 
 
-def check_release(release: Release, wanted: Wanted, seen: Seen) -> None:
+def check_release(release: Release, wanted: Wanted, seen: Seen, now: int | None) -> None:
     """Refuse a release file that is signed but not to be used.
 
     Args:
@@ -88,10 +93,12 @@ def check_release(release: Release, wanted: Wanted, seen: Seen) -> None:
         wanted: The suite that was asked for. What stands before the last slash counts, as for apt (``bookworm/updates``).
             The directory of a flat repository has no name to compare: it must go on naming itself as it did.
         seen: What was recorded of it before.
+        now: Seconds since 1970; None does not look at the clock.
 
     Raises:
         WrongSuite: It is another suite's.
         Receding: It is older than what was seen.
+        FromTheFuture: Its date lies more than a day ahead of the clock; apt refuses such files too.
     """
     names = {wanted.suite, wanted.suite.rpartition("/")[0]} - {""}
     if not is_flat(wanted.suite) and not names & {release.suite, release.codename}:
@@ -102,6 +109,11 @@ def check_release(release: Release, wanted: Wanted, seen: Seen) -> None:
         message = f"is signed, but it names itself `{release.named}`; before it was `{seen.named}`"
         hint = "do not use this mirror: it mixes up suites; or, if its keepers renamed it, delete views/suites.json"
         raise WrongSuite(message, where=wanted.name, hint=hint)
+    if now is not None and release.date > now + _DAY:
+        message = f"has a date {(release.date - now) // 3600} hours ahead of this machine's clock"
+        raise FromTheFuture(
+            message, where=wanted.name, hint="set the clock; if it is right, tell the archive's keepers"
+        )
     if release.date < seen.date:
         message = f"went back by {seen.date - release.date} s against the view made before"
         hint = "the mirror is stale or holds updates back; wait, or take another mirror in apt's sources"
@@ -184,7 +196,7 @@ def _fetch_index(work: Work, wanted: Wanted, index: IndexFile, *, by_hash: bool)
 def _warn_if_expired(work: Work, wanted: Wanted, release: Release) -> None:
     now, until = work.now, release.valid_until
     if now is not None and until is not None and until < now:
-        detail = f"its Valid-Until passed {(now - until) // 86400} days ago: the mirror is stale"
+        detail = f"its Valid-Until passed {(now - until) // _DAY} days ago: the mirror is stale"
         work.listener(Event(EventKind.WARNING, wanted.suite, "check dates", detail))
 
 
@@ -216,7 +228,7 @@ def record_suite(work: Work, wanted: Wanted, seen: Seen) -> tuple[SuiteView, See
     where = work.url(wanted, "InRelease")
     signed = verify(data, wanted.keyring or work.keyring, where)
     release = parse_release(signed.decode(errors="replace"), where)
-    check_release(release, wanted, seen)
+    check_release(release, wanted, seen, work.now)
     _warn_if_expired(work, wanted, release)
     indexes = wanted_indexes(release, wanted, work.architecture)
     sources = _source_indexes(release, wanted) if work.sources else ()

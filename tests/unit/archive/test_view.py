@@ -12,6 +12,7 @@ from ropewalk.archive import (
     SECURITY,
     BadSignature,
     Damaged,
+    FromTheFuture,
     Pockets,
     Receding,
     Upstream,
@@ -222,6 +223,16 @@ def swap(archive: Archive) -> None:
 
 def sign_with_another_key(archive: Archive) -> None:
     archive.publish("bookworm", [HELLO], key=Key())
+
+
+def test_a_date_ahead_of_the_clock_is_not_recorded(archive: Archive, book: ViewBook) -> None:
+    with archive.serve() as served:
+        before = make(book, served.upstream)
+        archive.publish("bookworm", [HELLO], date=NEW_YEAR + 10 * 86400)
+        with pytest.raises(FromTheFuture, match=r"has a date 192 hours ahead of this machine's clock"):
+            book.make(ALL, ("main",), "amd64", served.upstream, silent, now=NEW_YEAR + 2 * 86400)
+        archive.publish("bookworm", [HELLO], date=NEW_YEAR + 2 * 86400)
+        assert book.make(ALL, ("main",), "amd64", served.upstream, silent, now=NEW_YEAR + 2 * 86400) != before
 
 
 def tamper(archive: Archive) -> None:
