@@ -6,14 +6,14 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
 from kit.archive import Archive, Deb, armoured, certificate
+from kit.marked import running, wait_until
 from kit.recipes import load, production
 from ropewalk.archive import ArchiveProxy, Pockets, Pool, View, ViewBook, from_apt, suite_names
 from ropewalk.build import BuildFailed, TestFailed, Workshop, build_recipe, make_image, open_workshop, pin_parents
@@ -393,21 +393,3 @@ def test_a_stopped_build_leaves_nothing_and_the_next_one_works(
         recipe, recipes = bench.recipe(FROM + "RUN touch /srv/again\n")
         made = make_image(shop, recipe, pin_parents(shop, recipe, recipes), bench.view)
     assert len(made.image.layers) == 2
-
-
-def running(marker: str) -> bool:
-    """Say whether a ``sleep`` with this argument runs anywhere."""
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            if path.read_bytes() == b"sleep\0" + marker.encode() + b"\0":
-                return True
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-    return False
-
-
-def wait_until(true: Callable[[], bool], seconds: float = 60.0) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.1)

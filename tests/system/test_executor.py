@@ -6,12 +6,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from kit.marked import running, wait_until
 from kit.recipes import load, production, write
 from ropewalk.archive import Pockets, View, ViewBook, from_apt, suite_names
 from ropewalk.build import DiskFull, Outcome, Workshop, open_workshop, run_plan, storage
@@ -265,21 +266,3 @@ def ropewalk(place: Path, settings: Settings) -> subprocess.Popen[bytes]:
     environment = {**os.environ, "ROPEWALK_STATE": str(settings.state)}
     with (place / "output").open("ab") as output:
         return subprocess.Popen([sys.executable, "-c", code, *words], env=environment, stdout=output, stderr=output)
-
-
-def running(marker: str) -> bool:
-    """Say whether a ``sleep`` with this argument runs anywhere."""
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            if path.read_bytes() == b"sleep\0" + marker.encode() + b"\0":
-                return True
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-    return False
-
-
-def wait_until(true: Callable[[], bool], seconds: float = 60.0) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.1)

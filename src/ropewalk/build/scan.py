@@ -95,10 +95,18 @@ def _entry(source: Path, path: str, kind: EntryType, status: os.stat_result, lin
     )
 
 
+def kept_attributes(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the extended attributes that go into a layer, in order.
+
+    Args:
+        names: Those that a file has.
+    """
+    return tuple(sorted(name for name in names if name.startswith(_KEPT_XATTRS) and not name.startswith(_OVERLAYS)))
+
+
 def _xattrs(source: Path) -> tuple[tuple[str, bytes], ...]:
-    names = os.listxattr(source, follow_symlinks=False)
-    kept = sorted(name for name in names if name.startswith(_KEPT_XATTRS) and not name.startswith(_OVERLAYS))
-    return tuple((name, os.getxattr(source, name, follow_symlinks=False)) for name in kept)
+    names = kept_attributes(os.listxattr(source, follow_symlinks=False))
+    return tuple((name, os.getxattr(source, name, follow_symlinks=False)) for name in names)
 
 
 def _is_opaque(source: Path) -> bool:
