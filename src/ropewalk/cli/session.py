@@ -175,12 +175,15 @@ class Session:
         return observe(recipes, book=self.book(), store=self.store(), client=client, publics=publics)
 
     def _directories(self, named: list[Path] | None) -> list[Path]:
-        remembered = _remembered(self.settings)
+        """Return the directories that were named, else those of the last build of this very config, else the config's own."""
         if named:
             return [path.absolute() for path in named]
-        if remembered is None:
+        config, remembered = self._config_path().absolute(), _remembered(self.settings)
+        if remembered is not None and remembered.config.resolve() == config.resolve():
+            return list(remembered.directories)
+        if not config.exists():
             raise InputError("no directory with recipes", where="command line", hint="name one, e.g. `images`")
-        return list(remembered.directories)
+        return [config.parent]
 
     def bases(self) -> "tuple[BaseSpec, ...]":
         """Return the base images of the tree: below the config's directory, else those of the last build."""

@@ -22,7 +22,7 @@ def update(
         list[str] | None,
         typer.Argument(
             metavar="[NAME] [DIR]...",
-            help="The image, then directories with recipes (those of the last command by default). No NAME with --all.",
+            help="The image, then directories with recipes (those of the last build of this config by default). No NAME with --all.",
             show_default=False,
         ),
     ] = None,

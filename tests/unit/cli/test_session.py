@@ -21,3 +21,17 @@ def test_a_checkout_that_is_gone_has_no_bases(tmp_path: Path) -> None:
     (settings.state / "tree.json").write_text(json.dumps(words))
     session = Session(settings, None, silent)
     assert [base.suites for base in session.bases()] == [("bookworm",)]
+
+
+def test_what_was_built_of_another_config_is_not_meant(tmp_path: Path) -> None:
+    for name in ("mine", "other"):
+        (tmp_path / name / "bookworm").mkdir(parents=True)
+        (tmp_path / name / "bookworm/base.yaml").write_text(BASE)
+        (tmp_path / name / "config.yaml").write_text("registry: registry.example.org\n")
+    settings = Settings(tmp_path / "state")
+    settings.state.mkdir()
+    words = {"config": str(tmp_path / "other/config.yaml"), "directories": [str(tmp_path / "other/bookworm")]}
+    (settings.state / "tree.json").write_text(json.dumps(words))
+    for name in ("mine", "other"):
+        session = Session(settings, tmp_path / name / "config.yaml", silent)
+        assert [recipe.directory for recipe in session.recipes(None)] == [tmp_path / name / "bookworm"]
