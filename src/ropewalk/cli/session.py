@@ -178,22 +178,27 @@ class Session:
         """Return the directories that were named, else those of the last build of this very config, else the config's own."""
         if named:
             return [path.absolute() for path in named]
-        config, remembered = self._config_path().absolute(), _remembered(self.settings)
-        if remembered is not None and remembered.config.resolve() == config.resolve():
-            return list(remembered.directories)
-        if not config.exists():
+        config = self._config_path().absolute()
+        built = self._built()
+        if not built and not config.exists():
             raise InputError("no directory with recipes", where="command line", hint="name one, e.g. `images`")
-        return [config.parent]
+        return list(built) or [config.parent]
+
+    def _built(self) -> tuple[Path, ...]:
+        """Return the directories of the last build, if it was of this run's config."""
+        remembered = _remembered(self.settings)
+        ours = remembered is not None and remembered.config.resolve() == self._config_path().resolve()
+        return remembered.directories if remembered is not None and ours else ()
 
     def bases(self) -> "tuple[BaseSpec, ...]":
         """Return the base images of the tree: below the config's directory, else those of the last build."""
         from ropewalk.recipe import base_specs
 
-        path, remembered = self._config_path(), _remembered(self.settings)
+        path = self._config_path()
         if not path.exists():
             return ()
         # A checkout that is gone meanwhile has no bases; what works on recipes says that it is gone.
-        still = [place for place in (remembered.directories if remembered else ()) if place.is_dir()]
+        still = [place for place in self._built() if place.is_dir()]
         return base_specs([path.absolute().parent, *still], self.config())
 
     def repositories(self) -> tuple[Path, ...]:

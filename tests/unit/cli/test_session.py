@@ -35,3 +35,5 @@ def test_what_was_built_of_another_config_is_not_meant(tmp_path: Path) -> None:
     for name in ("mine", "other"):
         session = Session(settings, tmp_path / name / "config.yaml", silent)
         assert [recipe.directory for recipe in session.recipes(None)] == [tmp_path / name / "bookworm"]
+        if name == "mine":
+            assert len(session.bases()) == 1, "no base of the other tree"
