@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -11,6 +11,7 @@ from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
+from ropewalk.atomic import locked
 from ropewalk.errors import InputError
 
 _BUSY_SECONDS = 30.0
@@ -44,21 +45,33 @@ def open_database(path: Path) -> Engine:
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     try:
+        _keep_a_write_ahead_log(path)
         with _immediate(engine).begin() as connection:
             Base.metadata.create_all(connection)
-    except DatabaseError as error:
-        if isinstance(error.orig, sqlite3.OperationalError):
+    except (sqlite3.DatabaseError, DatabaseError) as error:
+        cause = error.orig if isinstance(error, DatabaseError) else error
+        if isinstance(cause, sqlite3.OperationalError):
             raise
         hint = "delete it and run `ropewalk inventory rebuild`: store and records hold the truth"
-        raise DatabaseUnusable(f"is no database of ours: {error.orig}", where=str(path), hint=hint) from error
+        raise DatabaseUnusable(f"is no database of ours: {cause}", where=str(path), hint=hint) from error
     return engine
+
+
+def _keep_a_write_ahead_log(path: Path) -> None:
+    """Set the file's journal mode, which stays in it, one process at a time.
+
+    Where two connections change it in a new file at once, SQLite does not wait but fails.
+    """
+    lock = path.with_name(f"{path.name}.lock")
+    with locked(lock), closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
 
 
 def _prepare(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
     """Set up a connection; transactions begin where `_begin` says, not where the driver guesses."""
     assert isinstance(connection, sqlite3.Connection)  # noqa: S101 - tells mypy what the driver gives
     connection.isolation_level = None
-    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
+    for pragma in ("synchronous = NORMAL", "foreign_keys = ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 
