@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from ropewalk.lazy import exported
 
 if TYPE_CHECKING:
+    from ropewalk.archive.advisory import Advisory, Fix, Status, Tracker, Urgency, load_tracker, parse_tracker
     from ropewalk.archive.audit import Finding, audit_pool, audit_views
     from ropewalk.archive.compare import Change, Changed, changed_packages
     from ropewalk.archive.fetch import ArchiveUnreachable, NotInArchive
@@ -23,6 +24,7 @@ else:
     __getattr__ = exported(
         __name__,
         {
+            "advisory": ("Advisory", "Fix", "Status", "Tracker", "Urgency", "load_tracker", "parse_tracker"),
             "audit": ("Finding", "audit_pool", "audit_views"),
             "compare": ("Change", "Changed", "changed_packages"),
             "fetch": ("ArchiveUnreachable", "NotInArchive"),
@@ -53,6 +55,7 @@ __all__ = [
     "DEBIAN",
     "DEBIAN_KEYRING",
     "SECURITY",
+    "Advisory",
     "ArchivePackage",
     "ArchiveProxy",
     "ArchiveUnreachable",
@@ -61,6 +64,7 @@ __all__ = [
     "Changed",
     "Damaged",
     "Finding",
+    "Fix",
     "FromTheFuture",
     "IndexFile",
     "Lists",
@@ -75,8 +79,11 @@ __all__ = [
     "Release",
     "SourceFile",
     "SourcePackage",
+    "Status",
     "SuiteView",
+    "Tracker",
     "Upstream",
+    "Urgency",
     "View",
     "ViewBook",
     "ViewPlan",
@@ -89,8 +96,10 @@ __all__ = [
     "changed_packages",
     "fetch_sources",
     "from_apt",
+    "load_tracker",
     "origin",
     "parse_release",
+    "parse_tracker",
     "plan_pool",
     "plan_views",
     "suite_names",

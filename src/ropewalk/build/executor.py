@@ -202,6 +202,7 @@ def build_recipe(
         RopewalkError: It could not be made.
         TestFailed: Its test did not succeed; nothing is tagged.
     """
+    start = shop.clock()
     check_testable(shop.settings, recipe)
     made = make_image(shop, recipe, parents, view, lock=lock)
     same = shop.book.load(made.image.digest)
@@ -231,6 +232,7 @@ def build_recipe(
         older=older_versions(recipe.directory, recipe.version),
         lock=took,
     )
+    shop.book.mark_seconds(record.digest, shop.clock() - start)
     shop.book.save(record)
     shop.store.tag(record.reference, record.digest)
     return record

@@ -12,6 +12,7 @@ from ropewalk.recipe.archives import read_archives
 from ropewalk.recipe.concern import Concern
 from ropewalk.recipe.keeping import Keeping, read_keeping
 from ropewalk.recipe.limits import Limits, parse_limits
+from ropewalk.recipe.renewal import Renewal, read_renewal
 from ropewalk.recipe.yamlfile import Node, load, nearest
 
 _OURS = "ropewalk"
@@ -71,6 +72,7 @@ class TreeConfig:
         keys: Directory of the keys, as written; empty for the state directory's.
         test_seconds: How long an image's test may take.
         refuse: What builds must not make.
+        refresh: How images are renewed.
         variables: Every other key, for templates.
         path: The file; None where there is none.
     """
@@ -103,6 +105,7 @@ class TreeConfig:
     keys: str = ""
     test_seconds: int = 600
     refuse: tuple[Concern, ...] = ()
+    refresh: Renewal = field(default_factory=Renewal)
     variables: Mapping[str, Any] = field(default_factory=dict)
     path: Path | None = None
 
@@ -191,8 +194,9 @@ _OUR_READERS: Mapping[str, Callable[[Node], Any]] = {
     "keys": Node.text,
     "test_seconds": Node.number,
     "refuse": _concerns,
+    "refresh": read_renewal,
 }
-_LATER = ("compressor", "refresh")
+_LATER = ("compressor",)
 
 
 def _read(path: Path) -> dict[str, Any]:

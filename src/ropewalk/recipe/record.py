@@ -203,6 +203,41 @@ class Proof:
     at: int
 
 
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """Why an image that was rebased is no longer vouched for: a full rebuild gave another one.
+
+    Attributes:
+        reason: The rule that should have refused the rebase, the path, and what differs there.
+        by: Reference of the image that takes its place.
+        at: Seconds since 1970.
+        told: The registry and the signatures that nodes read say so too.
+    """
+
+    reason: str
+    by: str
+    at: int
+    told: bool = False
+
+
+class Proven(StrEnum):
+    """What is known of an image's equality to a full rebuild."""
+
+    BUILT = "built"
+    """It was built in full itself, or adopted as it is: there is nothing to prove."""
+    EQUAL = "equal"
+    """It was rebased, and a full rebuild gave the same, path by path."""
+    NOT_YET = "not yet"
+    """It was rebased, and nothing confirmed it."""
+    WITHDRAWN = "withdrawn"
+    """It was rebased, and a full rebuild gave another image, which took its place."""
+
+    @property
+    def ok(self) -> bool:
+        """It may go where only what is proven may go."""
+        return self in {Proven.BUILT, Proven.EQUAL}
+
+
 def to_json(record: BuildRecord) -> dict[str, Any]:
     """Return a record as JSON-ready values; `from_json` reads them back."""
     data = asdict(record)
@@ -239,7 +274,7 @@ def _commit(data: dict[str, Any] | None) -> Commit | None:
 
 
 class RecordBook:
-    """The build records of a state directory: ``records/HEX/{build,published,seen,proof,attested}.json``."""
+    """The build records of a state directory: ``records/HEX/{build,published,seen,proof,withdrawn,seconds,attested}.json``."""
 
     def __init__(self, directory: Path) -> None:
         """Use ``directory``, which need not exist yet."""
@@ -325,3 +360,37 @@ class RecordBook:
         """Return what a full rebuild said; None if there was none."""
         data = self._read(self._path(digest, "proof"))
         return None if data is None else replace(Proof(**data), differences=tuple(data["differences"]))
+
+    def mark_withdrawn(self, digest: str, withdrawn: Withdrawn) -> None:
+        """Keep that an image is no longer vouched for."""
+        atomic.write_text(self._path(digest, "withdrawn"), json.dumps(asdict(withdrawn)))
+
+    def withdrawn(self, digest: str) -> Withdrawn | None:
+        """Return why an image is no longer vouched for; None if it is."""
+        data = self._read(self._path(digest, "withdrawn"))
+        return None if data is None else Withdrawn(**data)
+
+    def proven(self, digest: str) -> Proven | None:
+        """Say whether an image equals a full rebuild, as far as it is known here; None where there is no record of it.
+
+        Args:
+            digest: The image's manifest digest.
+        """
+        record = self.load(digest)
+        if record is None:
+            return None
+        if self.withdrawn(digest) is not None:
+            return Proven.WITHDRAWN
+        if record.how is not How.REBASED:
+            return Proven.BUILT
+        proof = self.proof(digest)
+        return Proven.EQUAL if proof is not None and proof.equal else Proven.NOT_YET
+
+    def mark_seconds(self, digest: str, seconds: float) -> None:
+        """Keep how long it took to make and test an image."""
+        atomic.write_text(self._path(digest, "seconds"), json.dumps({"seconds": round(seconds, 3)}))
+
+    def seconds(self, digest: str) -> float | None:
+        """Return how long it took to make and test an image; None where nobody measured."""
+        data = self._read(self._path(digest, "seconds"))
+        return None if data is None else float(data["seconds"])

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from ropewalk.errors import InputError
-from ropewalk.recipe import Foreign, TreeConfig, load_config
+from ropewalk.recipe import Foreign, Renewal, TreeConfig, Versions, load_config
 
 
 def read(tmp_path: Path, text: str, user: str | None = None) -> TreeConfig:
@@ -70,6 +70,17 @@ ropewalk:
     assert config.foreign == (entry,)
 
 
+def test_how_images_are_renewed(tmp_path: Path) -> None:
+    assert read(tmp_path, "registry: r\n").refresh == Renewal()
+    text = "ropewalk: {refresh: {version: changelog, advisories: https://tracker.example.org/data/json}}\n"
+    assert read(tmp_path, text).refresh == Renewal(Versions.CHANGELOG, "https://tracker.example.org/data/json")
+    beside = read(tmp_path, "ropewalk: {refresh: {advisories: tracker.json}}\n").refresh
+    assert beside == Renewal(Versions.REBUILD, str(tmp_path / "tracker.json"))
+    with pytest.raises(InputError, match="`changlog` is no way to number renewed images") as caught:
+        read(tmp_path, "ropewalk: {refresh: {version: changlog}}\n")
+    assert caught.value.hint == "did you mean `changelog`?"
+
+
 def test_a_password_is_not_shown() -> None:
     assert "secret" not in repr(TreeConfig(password="secret"))
 
@@ -78,7 +89,7 @@ def test_a_password_is_not_shown() -> None:
     ("text", "line", "message", "hint"),
     [
         ("ropewalk:\n  endpont: x\n", 2, "unknown key `ropewalk.endpont`", "did you mean `endpoint`?"),
-        ("ropewalk:\n  refresh: x\n", 2, "Ropewalk does not read the key `ropewalk.refresh` yet", "leave it out"),
+        ("ropewalk:\n  compressor: x\n", 2, "Ropewalk does not read the key `ropewalk.compressor` yet", "leave it out"),
         ("ropewalk: x\n", 1, "`ropewalk` must be a mapping", "write a mapping"),
         ("registry: [r]\n", 1, "`registry` must be text", "write text"),
         ("\nscan_workers: many\n", 2, "`scan_workers` must be a whole number", "write a whole number"),
