@@ -3,11 +3,14 @@
 import fcntl
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from ropewalk.errors import HostError
+
+_BLOCK = 1 << 16
 
 
 @contextmanager
@@ -50,6 +53,33 @@ def write_bytes(path: Path, data: bytes, mode: int = 0o644) -> None:
 def write_text(path: Path, text: str, mode: int = 0o644) -> None:
     """Make ``path`` hold exactly ``text`` in UTF-8; see `write_bytes`."""
     write_bytes(path, text.encode(), mode)
+
+
+def append_lines(path: Path, lines: Iterable[str]) -> None:
+    """Add lines at the end of a file, each whole or not at all; they are on the disk when this returns.
+
+    Args:
+        path: The file; it and its directory are made. What a process that died left of a line is cut off first.
+        lines: The lines, without their ends.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data = "".join(f"{line}\n" for line in lines).encode()
+    with locked(path.with_name(f"{path.name}.lock")), path.open("a+b") as handle:
+        handle.truncate(_whole(handle))
+        handle.write(data)
+        handle.flush()
+        os.fsync(handle.fileno())
+
+
+def _whole(handle: BinaryIO) -> int:
+    """Return where the last whole line of a file ends."""
+    size = handle.seek(0, os.SEEK_END)
+    for start in (max(size - _BLOCK, 0), 0):
+        handle.seek(start)
+        end = handle.read().rfind(b"\n")
+        if end >= 0:
+            return start + end + 1
+    return 0
 
 
 @contextmanager

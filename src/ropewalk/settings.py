@@ -58,6 +58,11 @@ class Settings:
         return self.state / "ropewalk.sqlite"
 
     @property
+    def history(self) -> Path:
+        """What happened and cannot be made again of anything else; only added to."""
+        return self.state / "history"
+
+    @property
     def containers(self) -> Path:
         """Storage of buildah and podman; a cache, may be deleted when nothing runs."""
         return self.state / "containers"

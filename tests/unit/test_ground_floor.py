@@ -40,6 +40,24 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     assert [entry.name for entry in path.parent.iterdir()] == ["file"]
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("", "a\nb\n"),
+        ("x\n", "x\na\nb\n"),
+        ("x\nhalf of a li", "x\na\nb\n"),
+        ("half", "a\nb\n"),
+        ("x\n" + "y" * 100_000, "x\na\nb\n"),
+    ],
+)
+def test_lines_are_added_behind_the_last_whole_one(tmp_path: Path, before: str, after: str) -> None:
+    path = tmp_path / "new" / "lines"
+    if before:
+        atomic.write_text(path, before)
+    atomic.append_lines(path, ["a", "b"])
+    assert path.read_text() == after
+
+
 def test_a_lock_is_held_once(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
     with atomic.locked(lock), pytest.raises(HostError, match="at work here"), atomic.locked(lock, wait=False):

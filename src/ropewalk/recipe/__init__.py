@@ -57,7 +57,7 @@ if TYPE_CHECKING:
         from_json,
         to_json,
     )
-    from ropewalk.recipe.renewal import Renewal, Versions
+    from ropewalk.recipe.renewal import Consent, Renewal, Versions, span
     from ropewalk.recipe.service.service import load_service
     from ropewalk.recipe.tree import Loaded, base_specs, load_tree
     from ropewalk.recipe.update import (
@@ -121,7 +121,7 @@ else:
                 "from_json",
                 "to_json",
             ),
-            "renewal": ("Renewal", "Versions"),
+            "renewal": ("Consent", "Renewal", "Versions", "span"),
             "service.service": ("load_service",),
             "tree": ("Loaded", "base_specs", "load_tree"),
             "update": ("Edit", "Entry", "author", "counted", "dated", "edited", "write"),
@@ -134,6 +134,7 @@ __all__ = [
     "BaseSpec",
     "BuildRecord",
     "Commit",
+    "Consent",
     "ContextFile",
     "Dockerfile",
     "Edit",
@@ -192,6 +193,7 @@ __all__ = [
     "parse_limits",
     "read_archives",
     "read_lock",
+    "span",
     "to_json",
     "why_stale",
     "write",

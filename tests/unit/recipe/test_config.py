@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from ropewalk.errors import InputError
-from ropewalk.recipe import Foreign, Renewal, TreeConfig, Versions, load_config
+from ropewalk.recipe import Consent, Foreign, Renewal, TreeConfig, Versions, load_config
 
 
 def read(tmp_path: Path, text: str, user: str | None = None) -> TreeConfig:
@@ -81,6 +81,14 @@ def test_how_images_are_renewed(tmp_path: Path) -> None:
     assert caught.value.hint == "did you mean `changelog`?"
 
 
+def test_how_images_follow_the_archive(tmp_path: Path) -> None:
+    usual = read(tmp_path, "").refresh
+    assert (usual.security, usual.updates, usual.every) == (Consent.AUTOMATIC, Consent.APPROVAL, 300)
+    text = "ropewalk:\n  refresh: {security: approval, updates: automatic, every: 2h}\n"
+    expected = Renewal(security=Consent.APPROVAL, updates=Consent.AUTOMATIC, every=7200)
+    assert read(tmp_path, text).refresh == expected
+
+
 def test_a_password_is_not_shown() -> None:
     assert "secret" not in repr(TreeConfig(password="secret"))
 
@@ -90,6 +98,18 @@ def test_a_password_is_not_shown() -> None:
     [
         ("ropewalk:\n  endpont: x\n", 2, "unknown key `ropewalk.endpont`", "did you mean `endpoint`?"),
         ("ropewalk:\n  compressor: x\n", 2, "Ropewalk does not read the key `ropewalk.compressor` yet", "leave it out"),
+        (
+            "ropewalk:\n  refresh:\n    updates: manual\n",
+            3,
+            "`ropewalk.refresh.updates` cannot be `manual`",
+            "known: approval, automatic",
+        ),
+        (
+            "ropewalk:\n  refresh: {every: 5}\n",
+            2,
+            "`ropewalk.refresh.every` is no span of time",
+            "write a number with s, m, h or d: 5m",
+        ),
         ("ropewalk: x\n", 1, "`ropewalk` must be a mapping", "write a mapping"),
         ("registry: [r]\n", 1, "`registry` must be text", "write text"),
         ("\nscan_workers: many\n", 2, "`scan_workers` must be a whole number", "write a whole number"),
