@@ -1,5 +1,6 @@
 """Files that appear whole or not at all, and locks between processes."""
 
+import errno
 import fcntl
 import os
 import tempfile
@@ -8,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from ropewalk.errors import HostError
+from ropewalk.errors import HostError, InputError
 
 _BLOCK = 1 << 16
 
@@ -48,6 +49,50 @@ def write_bytes(path: Path, data: bytes, mode: int = 0o644) -> None:
     """
     with replacing(path, mode) as temporary:
         temporary.write_bytes(data)
+
+
+@contextmanager
+def named(path: Path) -> Iterator[None]:
+    """Say in one line why a place that the user named cannot be written.
+
+    Args:
+        path: The file or directory, as named.
+
+    Yields:
+        Nothing; it is written during the ``with``.
+
+    Raises:
+        InputError: It cannot be written there. A full disk stays what it is.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        hint = "name another place, in a directory that is there and that you may write"
+        raise InputError(f"cannot be written: {error.strerror or error}", where=str(path), hint=hint) from error
+
+
+def write_output(path: Path, data: bytes) -> None:
+    """Write a file that the user named; no directory is made, and a device or pipe stays what it is.
+
+    Args:
+        path: The file; links are followed.
+        data: Its content.
+
+    Raises:
+        InputError: It cannot be written.
+    """
+    with named(path):
+        if path.exists() and not path.is_file():
+            with path.open("wb") as there:
+                there.write(data)
+            return
+        real = path.resolve()
+        if not real.parent.is_dir():
+            hint = "make it, or name another place"
+            raise InputError(f"there is no directory {real.parent}", where=str(path), hint=hint)
+        write_bytes(real, data)
 
 
 def write_text(path: Path, text: str, mode: int = 0o644) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ropewalk.archive import Pockets
-from ropewalk.cli.output import Format, FormatOption, human_size, print_json, print_line, print_table
+from ropewalk.cli.output import Format, FormatOption, count, human_size, print_json, print_line, print_table
 from ropewalk.cli.session import DAY, Session, host_architecture, when
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def show(
         return
     columns = ("suite", "components", "packages", "date", "valid until", "keys")
     print_table(columns, (_row(one) for one in shown), right=("packages",))
-    print_line(f"needed by {len(needed)} images" + "".join(f"\n  {name}" for name in needed))
+    print_line(f"needed by {count(len(needed), 'image')}" + "".join(f"\n  {name}" for name in needed))
 
 
 def _suite(book: "ViewBook", suite: "SuiteView", now: int) -> dict[str, Any]:
@@ -154,7 +154,11 @@ def diff(
     if changed:
         columns = ("package", "architecture", "change", "old", "new", "suite")
         print_table(columns, ((c.package, c.architecture, c.change, c.old, c.new, c.suite) for c in changed))
-    print_line(f"{len(changed)} packages differ" if changed else "the same packages")
+    print_line(
+        (f"{len(changed)} packages differ" if len(changed) > 1 else "1 package differs")
+        if changed
+        else "the same packages"
+    )
 
 
 def _suites(old: "View", new: "View") -> list[dict[str, str]]:
@@ -199,5 +203,5 @@ def gc(
         rows = ((view.id, ", ".join(suite.suite for suite in view.suites)) for view in plan.views)
         print_table(("view", "suites"), rows)
     done = "removed" if apply else "would be removed; --apply does it"
-    counted = f"{len(plan.views)} views, {len(plan.files)} files, {human_size(plan.size)} {done}"
+    counted = f"{count(len(plan.views), 'view')}, {count(len(plan.files), 'file')}, {human_size(plan.size)} {done}"
     print_line(counted if plan.files or plan.views else "nothing to remove")

@@ -22,7 +22,7 @@ from ropewalk.cli.dockerpkg import (
     version_suffix,
 )
 from ropewalk.cli.lock import LockedOption, build_inputs, locks_of
-from ropewalk.cli.output import Format, FormatOption, err, print_json, print_line, print_table, printable
+from ropewalk.cli.output import Format, FormatOption, count, err, print_json, print_line, print_table, printable
 from ropewalk.cli.plan import ForceOption, SelectOption, make_plan
 from ropewalk.cli.session import DirectoriesArgument, OfflineOption, RegistryOption, Session, ViewOption
 from ropewalk.errors import Exit
@@ -210,7 +210,7 @@ def print_outcomes(outcomes: "tuple[Outcome, ...]", recipes: int) -> None:
         recipes: How many recipes there are.
     """
     if not outcomes:
-        print_line(f"nothing to do: {recipes} recipes are current")
+        print_line(f"nothing to do: {count(recipes, 'recipe')} {'is' if recipes == 1 else 'are'} current")
         return
     rows = (
         (

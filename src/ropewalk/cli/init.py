@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from ropewalk import atomic
 from ropewalk.cli.output import Format, FormatOption, print_json, print_line
 from ropewalk.cli.session import Session
 
@@ -30,7 +31,8 @@ def init(
 
     session: Session = context.obj
     at = next(path for path in (directory.absolute(), *directory.absolute().parents) if path.is_dir())
-    written = write_tree(directory, registry, author(TreeConfig(), os.environ, at), session.now())
+    with atomic.named(directory):
+        written = write_tree(directory, registry, author(TreeConfig(), os.environ, at), session.now())
     if output is Format.JSON:
         print_json({"files": [str(path) for path in written]})
         return

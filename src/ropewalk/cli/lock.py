@@ -128,7 +128,8 @@ def _written(session: Session, recipe: "Recipe") -> _Row:
         same = False
     if same:
         return _Row(recipe, "current", file=file)
-    atomic.write_text(_path(recipe), lock_text(file))
+    with atomic.named(_path(recipe)):
+        atomic.write_text(_path(recipe), lock_text(file))
     return _Row(recipe, "written", file=file)
 
 

@@ -92,6 +92,11 @@ def _print_plain(columns: Sequence[str], rows: Iterable[Sequence[object]], right
         sys.stdout.write("  ".join(cells).rstrip() + "\n")
 
 
+def count(number: int, word: str) -> str:
+    """Return how many there are of what a word names: ``1 image``, ``2 images``."""
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
 def human_size(size: float) -> str:
     """Return bytes as people read them: ``94 KB``, ``31.2 MB``."""
     for unit in ("B", "KB", "MB"):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ropewalk.cli.output import Format, FormatOption, human_size, print_json, print_line, print_table
+from ropewalk.cli.output import Format, FormatOption, count, human_size, print_json, print_line, print_table
 from ropewalk.cli.session import DAY, Session
 from ropewalk.errors import Exit
 
@@ -54,9 +54,11 @@ def _print(plan: "PoolPlan", *, applied: bool) -> None:
         rows = ((why, counts[why], human_size(sizes[why])) for why in counts)
         print_table(("why", "files", "size"), rows, right=("files", "size"))
     done = "removed" if applied else "would be removed; --apply does it"
-    print_line(f"{len(plan.remove)} files, {human_size(sizes.total())} {done}" if counts else "nothing to remove")
+    print_line(
+        f"{count(len(plan.remove), 'file')}, {human_size(sizes.total())} {done}" if counts else "nothing to remove"
+    )
     kept = human_size(sum(file.size for file in plan.kept))
-    print_line(f"{len(plan.kept)} files, {kept} stay; {plan.needed} of them are needed by images")
+    print_line(f"{count(len(plan.kept), 'file')}, {kept} stay; {plan.needed} of them needed by images")
     if plan.over:
         print_line(f"the pool is {human_size(plan.over)} larger than `pool_size`: images need it; `ropewalk prune`")
 
@@ -86,7 +88,9 @@ def verify(context: typer.Context, *, apply: ApplyOption = False, output: Format
         for one in found:
             print_line(f"{one.name}: {one.problem}: {one.path}", "red")
             print_line(f"  {'removed' if one not in left else one.remedy}")
-        print_line(f"{len(list(pool.files()))} files and {len(views.ids())} views checked, {len(found)} wrong")
+        print_line(
+            f"{count(len(list(pool.files())), 'file')} and {count(len(views.ids()), 'view')} checked, {len(found)} wrong"
+        )
     if left:
         raise typer.Exit(Exit.TRUST)
 
@@ -113,7 +117,7 @@ def sources(context: typer.Context, *, apply: ApplyOption = False, output: Forma
     else:
         size = human_size(sum(file.size for file in missing.values()))
         done = "fetched" if apply else "would be fetched; --apply does it"
-        print_line(f"{len(needed)} source packages; {len(missing)} files, {size} {done}")
+        print_line(f"{count(len(needed), 'source package')}; {count(len(missing), 'file')}, {size} {done}")
         for name in unknown:
             print_line(f"in no index: {name}")
         if unknown:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ropewalk.cli.output import Format, FormatOption, print_json, print_line
+from ropewalk.cli.output import Format, FormatOption, count, print_json, print_line
 from ropewalk.cli.session import OfflineOption, RegistryOption, Session
 from ropewalk.errors import Exit, InputError
 
@@ -49,7 +49,7 @@ def prove(
             }
         )
     else:
-        verdict = "equal to a full rebuild" if proof.equal else f"{len(proof.differences)} paths differ"
+        verdict = "equal to a full rebuild" if proof.equal else f"{count(len(proof.differences), 'path')} not the same"
         print_line(f"{record.reference}: {verdict}, {proof.seconds:.1f} s")
         for difference in proof.differences:
             print_line(f"  {difference}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ropewalk.cli.output import Format, FormatOption, human_size, print_json, print_line, print_table
+from ropewalk.cli.output import Format, FormatOption, count, human_size, print_json, print_line, print_table
 from ropewalk.cli.session import RegistryOption, Session
 from ropewalk.errors import InputError, NetworkError, RopewalkError
 
@@ -113,7 +113,7 @@ def _print(done: "list[Outcome]", failed: "list[tuple[BuildRecord, RopewalkError
         ((one.reference, one.digest[7:19], one.writes, human_size(one.bytes)) for one in done),
         right=("writes", "sent"),
     )
-    print_line(f"{len(done)} published, {sum(one.writes for one in done)} writes")
+    print_line(f"{len(done)} published, {count(sum(one.writes for one in done), 'write')}")
     for _, error in failed:
         print_line(f"not published: {error}; {error.hint}", "yellow")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ropewalk.cli.build import JobsOption, default_jobs
-from ropewalk.cli.output import Format, FormatOption, print_json, print_line
+from ropewalk.cli.output import Format, FormatOption, count, print_json, print_line
 from ropewalk.cli.session import OfflineOption, RegistryOption, Session
 from ropewalk.errors import Exit, InputError, RopewalkError, TrustError
 
@@ -235,4 +235,4 @@ def _verdict(answer: "Reproduction") -> str:
         return "equal, the same digest"
     if answer.equal:
         return "equal layers, compressed otherwise" if answer.same_layers else "equal to a full rebuild path by path"
-    return f"{len(answer.differences)} differences"
+    return count(len(answer.differences), "difference")

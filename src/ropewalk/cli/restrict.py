@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import typer
 
+from ropewalk import atomic
 from ropewalk.cli.output import Format, FormatOption, print_json, print_line
 from ropewalk.cli.session import Session
 from ropewalk.errors import InputError
@@ -66,12 +67,12 @@ def node(
         keys=public(chosen.keys or session.settings.keys),
         today=session.today(),
     )
-    written = [str(path) for path in write_node(files, out)]
+    with atomic.named(out):
+        written = [str(path) for path in write_node(files, out)]
     if output is Format.JSON:
         print_json({"files": [str(out / file.path) for file in files], "written": written})
-        return
-    for file in files:
-        print_line(str(out / file.path))
+    else:
+        print_line("\n".join(str(out / file.path) for file in files))
 
 
 def _warn_of_loopback(session: Session, endpoint: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ropewalk.cli.output import Format, FormatOption, print_json, print_line, print_table
+from ropewalk.cli.output import Format, FormatOption, count, print_json, print_line, print_table
 from ropewalk.cli.session import Session
 from ropewalk.errors import InputError
 
@@ -141,6 +141,5 @@ def _show(edits: "list[Edit]", skipped: dict[str, str], *, dry_run: bool, output
     print_table(("image", "from", "to", "changelog"), ((e.name, e.old, e.new, e.path) for e in edits))
     for name, why in skipped.items():
         print_line(f"left out  {name}: {why}")
-    print_line(
-        f"{len(edits)} changelogs {'would be' if dry_run else 'are'} written" + ("; --dry-run" if dry_run else "")
-    )
+    written = "would be written; --dry-run" if dry_run else "is written" if len(edits) == 1 else "are written"
+    print_line(f"{count(len(edits), 'changelog')} {written}")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from ropewalk.cli.output import Format, FormatOption, print_json, print_line, print_table
+from ropewalk.cli.output import Format, FormatOption, count, print_json, print_line, print_table
 from ropewalk.cli.session import Session, ViewOption
 
 
@@ -33,4 +33,6 @@ def upgrades(
         ("image", "package", "installed", "candidate", "owner", "security"),
         ((r.reference, r.package, r.installed, r.candidate, r.owner, "yes" if r.security else "") for r in found),
     )
-    print_line(f"{len(found)} upgrades in {len({row.reference for row in found})} images; view {chosen.id}")
+    print_line(
+        f"{count(len(found), 'upgrade')} in {count(len({row.reference for row in found}), 'image')}; view {chosen.id}"
+    )

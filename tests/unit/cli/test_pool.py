@@ -142,7 +142,7 @@ def test_sources_are_fetched_and_kept_while_images_need_them(world: World) -> No
     world.make_view(sources=True)
     shown = world.ask("pool", "sources")
     assert (len(shown["missing"]), shown["unknown"]) == (3, [])
-    assert "1 source packages; 3 files, " in world.say("pool", "sources", "--apply")
+    assert "1 source package; 3 files, " in world.say("pool", "sources", "--apply")
     assert world.ask("pool", "sources")["missing"] == []
     for path in Pool(world.settings.pool).files():
         os.utime(path, (1, 1))
@@ -199,7 +199,7 @@ def test_show_says_who_signed_a_view_and_who_needs_it(world: World) -> None:
     [suite] = shown["suites"]
     assert (suite["packages"], suite["valid_until"], suite["expired"]) == (3, None, False)
     assert suite["keyring"] == hashlib.sha256(world.archive.key.public).hexdigest()
-    assert "needed by 1 images" in world.say("archive", "show", world.view.id)
+    assert "needed by 1 image" in world.say("archive", "show", world.view.id)
     fields = {"Valid-Until": "Thu, 08 Jan 2026 00:00:00 UTC"}
     world.archive.publish("x", [TOOL], place="apt", fields=fields, date=NEW_YEAR + 1)
     [suite] = world.ask("archive", "show", world.make_view().id)["suites"]
@@ -214,7 +214,7 @@ def test_diff_shows_packages_and_suites(world: World) -> None:
     name = world.view.suites[0].name
     assert shown["suites"] == [{"suite": name, "change": "changed"}]
     assert [(row["package"], row["change"], row["new"]) for row in shown["packages"]] == [("tool", "newer", "1.1")]
-    assert "1 packages differ" in world.say("archive", "diff", world.view.id, second.id)
+    assert "1 package differs" in world.say("archive", "diff", world.view.id, second.id)
     assert "the same packages" in world.say("archive", "diff", second.id, second.id)
 
 
