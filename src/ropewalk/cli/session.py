@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 
 DirectoriesArgument = Annotated[
     list[Path] | None,
-    typer.Argument(help="Directories with recipes; those of the last build where none is given.", show_default=False),
+    typer.Argument(
+        help="Directories with recipes; by default those of the last build, else the config's `directories`, else where it stands.",
+        show_default=False,
+    ),
 ]
 ViewOption = Annotated[str | None, typer.Option("--view", help="Archive view to build from; the newest by default.")]
 OfflineOption = Annotated[bool, typer.Option("--offline", help="Ask no registry: store and tree decide.")]
@@ -148,6 +151,9 @@ class Session:
         places = self._directories(directories)
         config, cache = self.config(), self.settings.state / "templates"
 
+        for doubt in config.doubts:
+            self.listener(Event(EventKind.WARNING, "config", str(doubt)))
+
         def named(repositories: Sequence[str]) -> None:
             start = f"{config.registry}/" if config.registry else ""
             if client is not None:
@@ -176,13 +182,15 @@ class Session:
 
     def _directories(self, named: list[Path] | None) -> list[Path]:
         """Return the directories that were named, else those of the last build of this very config, else the config's own."""
+        from ropewalk.recipe import own_directories
+
         if named:
             return [path.absolute() for path in named]
         config = self._config_path().absolute()
         built = self._built()
         if not built and not config.exists():
             raise InputError("no directory with recipes", where="command line", hint="name one, e.g. `images`")
-        return list(built) or [config.parent]
+        return list(built) or [path.absolute() for path in own_directories(self.config())]
 
     def _built(self) -> tuple[Path, ...]:
         """Return the directories of the last build, if it was of this run's config."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ropewalk.cli.output import Format, FormatOption, err, print_json, print_line
+from ropewalk.cli.output import Format, FormatOption, count, err, print_json, print_line
 from ropewalk.cli.session import OfflineOption, RegistryOption, Session
 from ropewalk.errors import Exit
 
@@ -15,7 +15,10 @@ app = typer.Typer(no_args_is_help=True, help="A tree's own CI: check a change, b
 
 TreesArgument = Annotated[
     list[Path] | None,
-    typer.Argument(help="Directories with recipes; the config's directory by default.", show_default=False),
+    typer.Argument(
+        help="Directories with recipes; the config's `directories` by default, else where it stands.",
+        show_default=False,
+    ),
 ]
 SinceOption = Annotated[
     str | None,
@@ -112,15 +115,11 @@ def print_report(report: dict[str, Any], *, notes: bool) -> None:
     for entry in report["merge"] or ():
         print_line(f"{entry['action']:<8} {entry['reference']}  ({', '.join(entry['reasons']) or 'changed'})")
     kept = "" if notes or not report["notes"] else " (--notes shows them)"
-    counts = ", ".join(_count(report[f"{level}s"], level) for level in _COLOURS) + kept
+    counts = ", ".join(count(report[f"{level}s"], level) for level in _COLOURS) + kept
     merge = report["merge"]
     built = (
-        "no plan: the tree cannot be ordered" if merge is None else f"a merge would build {_count(len(merge), 'image')}"
+        "no plan: the tree cannot be ordered" if merge is None else f"a merge would build {count(len(merge), 'image')}"
     )
-    print_line(f"{_count(report['recipes'], 'recipe')}: {counts}; {built}")
+    print_line(f"{count(report['recipes'], 'recipe')}: {counts}; {built}")
     if report["errors"]:
         err().print("the tree is not fit to be merged")
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"

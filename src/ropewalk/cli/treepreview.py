@@ -107,8 +107,8 @@ def _build(
 
 def _recipes(session: Session, directories: list[Path] | None) -> "tuple[Recipe, ...]":
     """Read the tree without the user's own docker-pkg.yaml, which may hold credentials, and do not remember it."""
-    from ropewalk.recipe import load_config, load_tree
+    from ropewalk.recipe import load_config, load_tree, own_directories
 
     config = load_config(session.config().path, None)
-    chosen = directories or [(config.path or Path("config.yaml")).parent]
+    chosen = directories or list(own_directories(config))
     return load_tree(chosen, config, session.today()).recipes

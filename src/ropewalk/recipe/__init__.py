@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ropewalk.recipe.archives import read_archives
     from ropewalk.recipe.base import load_base
     from ropewalk.recipe.config import Foreign, TreeConfig, load_config
+    from ropewalk.recipe.directories import own_directories
     from ropewalk.recipe.dockerfile import Dockerfile, Instruction, Stage, parse
     from ropewalk.recipe.head import check_name, check_version
     from ropewalk.recipe.keeping import Keeping
@@ -76,6 +77,7 @@ else:
             "archives": ("read_archives",),
             "base": ("load_base",),
             "config": ("Foreign", "TreeConfig", "load_config"),
+            "directories": ("own_directories",),
             "dockerfile": ("Dockerfile", "Instruction", "Stage", "parse"),
             "head": ("check_name", "check_version"),
             "keeping": ("Keeping",),
@@ -189,6 +191,7 @@ __all__ = [
     "of_recipe",
     "outside",
     "outside_of",
+    "own_directories",
     "parse",
     "parse_limits",
     "read_archives",

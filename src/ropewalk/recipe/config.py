@@ -1,5 +1,6 @@
 """``config.yaml``: docker-pkg's keys, ours below ``ropewalk:``, and free ones that templates use."""
 
+import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import date
@@ -16,6 +17,8 @@ from ropewalk.recipe.renewal import Renewal, read_renewal
 from ropewalk.recipe.yamlfile import Node, load, nearest
 
 _OURS = "ropewalk"
+_NEAR = 0.8
+"""How alike a free key must be to a known one; `seed_image`, which all trees have, is not alike enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,27 @@ class Foreign:
     expires: date
     where: str
     distribution: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """What is allowed in a config and was hardly meant.
+
+    Attributes:
+        path: The file.
+        line: Counted from 1.
+        message: What is there.
+        hint: What may have been meant.
+    """
+
+    path: Path
+    line: int
+    message: str
+    hint: str
+
+    def __str__(self) -> str:
+        """Say it in one line."""
+        return f"{self.path}:{self.line}: {self.message}; {self.hint}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +97,9 @@ class TreeConfig:
         test_seconds: How long an image's test may take.
         refuse: What builds must not make.
         refresh: How images are renewed.
+        directories: Where its recipes are, as written; empty where it does not say.
         variables: Every other key, for templates.
+        doubts: What was hardly meant: keys that are nearly, or elsewhere, known ones.
         path: The file; None where there is none.
     """
 
@@ -106,7 +132,9 @@ class TreeConfig:
     test_seconds: int = 600
     refuse: tuple[Concern, ...] = ()
     refresh: Renewal = field(default_factory=Renewal)
+    directories: tuple[str, ...] = ()
     variables: Mapping[str, Any] = field(default_factory=dict)
+    doubts: tuple[Doubt, ...] = ()
     path: Path | None = None
 
     def distributions(self, today: date) -> frozenset[str]:
@@ -195,6 +223,7 @@ _OUR_READERS: Mapping[str, Callable[[Node], Any]] = {
     "test_seconds": Node.number,
     "refuse": _concerns,
     "refresh": read_renewal,
+    "directories": Node.texts,
 }
 _LATER = ("compressor",)
 
@@ -203,16 +232,24 @@ def _read(path: Path) -> dict[str, Any]:
     """Return the fields that a file sets."""
     root = load(path)
     if root.value is None:
-        return {}
+        return {"doubts": (Doubt(path, 1, "is empty", "begin with `registry: NAME`, the registry's name in recipes"),)}
     given = root.fields()
     found = {name: read(given[name]) for name, read in _READERS.items() if name in given}
     if _OURS in given:
         ours = given[_OURS].fields(_OUR_READERS, _LATER)
         found |= {name: read(ours[name]) for name, read in _OUR_READERS.items() if name in ours}
-    found["variables"] = {
-        name: child.plain() for name, child in root.value.items() if name not in _READERS and name != _OURS
-    }
+    free = {name: child for name, child in given.items() if name not in _READERS and name != _OURS}
+    found["variables"] = {name: child.plain() for name, child in free.items()}
+    found["doubts"] = tuple(filter(None, (_doubt(name, child) for name, child in free.items())))
     return found
+
+
+def _doubt(name: str, node: Node) -> Doubt | None:
+    """Say what a free key may have been meant as: docker-pkg takes every one for a variable of templates."""
+    near = difflib.get_close_matches(name, (*_READERS, _OURS), n=1, cutoff=_NEAR)
+    meant = f"{_OURS}: {name}" if name in _OUR_READERS else near[0] if near else ""
+    message = f"`{name}` is no key of ours or docker-pkg's, only a variable for templates"
+    return Doubt(node.path, node.line, message, f"did you mean `{meant}`?") if meant else None
 
 
 def load_config(path: Path | None, user: Path | None) -> TreeConfig:
@@ -231,7 +268,8 @@ def load_config(path: Path | None, user: Path | None) -> TreeConfig:
     below = _read(user) if user is not None and user.exists() else {}
     own = _read(path) if path is not None else {}
     variables = {**below.pop("variables", {}), **own.pop("variables", {})}
-    config = replace(TreeConfig(), **{**below, **own}, variables=variables, path=path)
+    doubts = (*below.pop("doubts", ()), *own.pop("doubts", ()))
+    config = replace(TreeConfig(), **{**below, **own}, variables=variables, doubts=doubts, path=path)
     _check_name(config)
     if config.http_proxy is not None and config.apt_only_proxy is None:
         config = replace(config, apt_only_proxy=config.http_proxy)

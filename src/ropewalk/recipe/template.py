@@ -171,7 +171,7 @@ class Templates:
         except (InputError, MemoryError):
             raise
         except Exception as error:
-            raise _wrong(error, loader.files, where) from error
+            raise _wrong(error, loader.files, where, self.config.path or "the config") from error
 
 
 class _Loader:
@@ -193,14 +193,14 @@ class _Loader:
         return read_text(path), str(path), None
 
 
-def _wrong(error: Exception, files: set[str], where: Path) -> InputError:
+def _wrong(error: Exception, files: set[str], where: Path, config: Path | str) -> InputError:
     """Say what went wrong in a template, at its line."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in files]
     place = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else str(where)
     if isinstance(error, _Fault):
         return InputError(str(error), where=place, hint=error.hint)
     if isinstance(error, jinja2.UndefinedError):
-        return InputError(f"{error.message}", where=place, hint="set it in the config file or in the template")
+        return InputError(f"{error.message}", where=place, hint=f"set it in {config} or in the template")
     if isinstance(error, jinja2.TemplateNotFound):
         hint = "templates are loaded from the recipe's directory"
         return InputError(f"there is no template `{error.name}`", where=place, hint=hint)

@@ -154,3 +154,26 @@ def test_a_distribution_is_allowed_until_its_entry_expires(tmp_path: Path) -> No
     config = load_config(path, None)
     assert config.distributions(date(2026, 6, 30)) == {"alpine"}
     assert config.distributions(date(2026, 7, 1)) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("text", "doubts"),
+    [
+        ("registry: r\nseed_image: x:1\nversions: {a: '1'}\n", []),
+        ("registy: r\n", ["1: `registy`", "`registry`"]),
+        ("registry: r\n\nforeign: []\n", ["3: `foreign`", "`ropewalk: foreign`"]),
+        ("", ["1: is empty", "begin with `registry: NAME`"]),
+        ("# nothing\n", ["1: is empty", "begin with `registry: NAME`"]),
+    ],
+)
+def test_what_was_hardly_meant(tmp_path: Path, text: str, doubts: list[str]) -> None:
+    found = read(tmp_path, text).doubts
+    assert len(found) == bool(doubts)
+    for doubt in found:
+        assert str(doubt).startswith(f"{tmp_path}/config.yaml:{doubts[0]}")
+        assert doubts[1] in doubt.hint
+
+
+def test_keys_of_both_files_may_be_in_doubt(tmp_path: Path) -> None:
+    found = read(tmp_path, "registy: r\n", "pasword: p\n").doubts
+    assert [doubt.path.name for doubt in found] == ["user.yaml", "config.yaml"]

@@ -128,7 +128,7 @@ def test_includes_are_loaded_from_the_recipes_directory(tmp_path: Path) -> None:
         (
             "FROM x\n\nRUN {{ nothing }}\n",
             "Dockerfile.template:3: 'nothing' is undefined",
-            "set it in the config file or in the template",
+            "set it in the config or in the template",
         ),
         (
             "FROM x\n{% if %}\n",
