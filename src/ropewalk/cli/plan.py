@@ -9,7 +9,6 @@ from ropewalk import atomic
 from ropewalk.cli.dockerpkg import NightlyOption, SnapshotOption, version_suffix
 from ropewalk.cli.output import Format, FormatOption, print_json, print_line, print_table
 from ropewalk.cli.session import DirectoriesArgument, OfflineOption, RegistryOption, Session, ViewOption
-from ropewalk.errors import InputError
 
 if TYPE_CHECKING:
     from ropewalk.oci import RegistryClient
@@ -55,16 +54,14 @@ def make_plan(
         An entry a recipe, in build order.
 
     Raises:
-        InputError: ``select`` matches nothing.
+        InputError: A glob matches nothing.
     """
-    from ropewalk.plan import decide, selected
+    from ropewalk.plan import check_globs, decide, selected
 
+    check_globs(recipes, select, "--select")
+    check_globs(recipes, force, "--force")
     plan = decide(recipes, session.observe(recipes, client), view, force=force)
-    chosen = selected(plan, select) if select else plan
-    if recipes and not chosen.entries:
-        hint = "globs match registry/name:version, e.g. '*/nginx:*'; `ropewalk plan` lists them"
-        raise InputError("matches no recipe", where=f"--select {' '.join(select)}", hint=hint)
-    return chosen
+    return selected(plan, select) if select else plan
 
 
 def plan(  # one argument an option
@@ -99,7 +96,7 @@ def plan(  # one argument an option
     if svg is not None:
         from ropewalk.plan.picture import draw
 
-        atomic.write_bytes(svg, draw(made))
+        atomic.write_output(svg, draw(made))
     if output is Format.JSON:
         from ropewalk.plan import to_json
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ropewalk.cli.output import Format, FormatOption, human_size, print_json, print_line, print_table
+from ropewalk.cli.output import Format, FormatOption, count, human_size, print_json, print_line, print_table
 from ropewalk.cli.session import DirectoriesArgument, Session
 
 if TYPE_CHECKING:
@@ -36,10 +36,11 @@ def prune(
     """
     from ropewalk.build import prune as remove
     from ropewalk.build import weigh
-    from ropewalk.plan import to_prune
+    from ropewalk.plan import check_globs, to_prune
 
     session: Session = context.obj
     recipes = session.recipes(directories, suffix=f"-{nightly}" if nightly else "")
+    check_globs(recipes, select or (), "--select")
     store, book = session.store(), session.book()
     records = tuple(book)
     here = frozenset(record.digest for record in records if store.has(record.digest))
@@ -85,4 +86,4 @@ def _print(chosen: "Pruning", found: "tuple[Freed, ...]", published: set[str], *
         print_line(f"kept  {old.reference}: {child.reference} needs it")
     size = human_size(sum(one.size for one in found))
     done = "removed" if applied else "would be removed; --apply does it"
-    print_line(f"{len(found)} images, {size} {done}" if found else "nothing to remove")
+    print_line(f"{count(len(found), 'image')}, {size} {done}" if found else "nothing to remove")

@@ -129,7 +129,7 @@ def look(
 
     Args:
         session: The run.
-        directories: Where recipes are; the config's directory where none is given.
+        directories: Where recipes are; the config's own where none is given.
         since: The commit to compare with; None for none.
         skip: Directories that are not read.
         offline: Ask no registry.
@@ -138,10 +138,11 @@ def look(
     Returns:
         ``{findings, recipes, errors, warnings, notes, merge}``; ``merge`` is None where no plan can be made.
     """
+    from ropewalk.recipe import own_directories
     from ropewalk.recipe.lint import Level, check_recipes, ordered
 
     config = session.config()
-    chosen = directories or [(config.path or Path("config.yaml")).parent]
+    chosen = directories or list(own_directories(config))
     checked = check_recipes(chosen, config, session.today(), visit=_visit, skip=skip)
     old = _old(session, chosen, config, since) if since else None
     _all_read()
@@ -205,7 +206,7 @@ def _plan(
 ) -> "tuple[tuple[Finding, ...], list[dict[str, Any]] | None]":
     """Find parents that are nowhere and versions that are published otherwise, and list what a merge would build."""
     from ropewalk.plan import Action, decide, resolve, to_json
-    from ropewalk.recipe.lint import Finding, Rule, changed, nowhere
+    from ropewalk.recipe.lint import Finding, Rule, changed, nowhere, version_place
 
     records = [known.record for known in observed.known]
     tagged = {tag.repository for tag in observed.unverified}
@@ -222,10 +223,11 @@ def _plan(
     for entry in plan.of(Action.REFUSED):
         if any(parent.forbidden for parent in entry.recipe.parents):
             continue  # a finding with its line already
-        path = str(entry.recipe.directory)
         record = entry.current
-        rule = Rule.VERSION if record is not None and record.recipe_digest != entry.recipe.digest else Rule.REFUSED
-        found.append(Finding(rule, path, 0, ", ".join(entry.reasons), entry.hint))
+        changed_since = record is not None and record.recipe_digest != entry.recipe.digest
+        rule = Rule.VERSION if changed_since else Rule.REFUSED
+        at = version_place(entry.recipe) if entry.hint == entry.recipe.new_version else (str(entry.recipe.directory), 0)
+        found.append(Finding(rule, *at, ", ".join(entry.reasons), entry.hint))
     touched = None if old is None else {recipe.reference for recipe in changed(checked.recipes, old)}
     wanted = [entry.recipe.reference for entry in plan.entries if _is_built(entry.recipe, entry.action, touched)]
     rows = [row for row in to_json(plan)["entries"] if row["reference"] in wanted]

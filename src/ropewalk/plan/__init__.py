@@ -6,6 +6,7 @@ from ropewalk.plan.known import LATEST, Known, Observed, Unverified, age, newest
 from ropewalk.plan.observe import observe
 from ropewalk.plan.output import Row, to_json, tree
 from ropewalk.plan.prune import Pruning, to_prune
+from ropewalk.plan.select import check_globs
 from ropewalk.plan.update import check_control, renewable, to_update
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "age",
     "ancestors",
     "check_control",
+    "check_globs",
     "decide",
     "descendants",
     "edges",

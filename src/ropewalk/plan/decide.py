@@ -1,7 +1,6 @@
 """What to do with every recipe, and why. Pure: all it knows are the values it is given."""
 
 import re
-import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -176,18 +175,19 @@ def _refusal(
     recipe: Recipe, builds: Sequence[Known], facts: _Facts, entries: Mapping[str, PlanEntry]
 ) -> _Refusal | None:
     """Say why a recipe may not be built as it stands; None where it may."""
-    forbidden = next((parent.forbidden for parent in recipe.parents if parent.forbidden is not None), None)
-    if forbidden is not None:
-        return _Refusal(f"foreign parent: {forbidden.reason}", forbidden.hint)
+    forbidden = [parent.forbidden for parent in recipe.parents if parent.forbidden is not None]
+    if forbidden:
+        hints = dict.fromkeys(one.hint for one in forbidden)
+        return _Refusal(f"foreign parent: {'; '.join(one.reason for one in forbidden)}", "; ".join(hints))
     if recipe.lacks is not None:
         return _Refusal(recipe.lacks.reason, recipe.lacks.hint)
     published = next((build.record for build in reversed(builds) if build.published), None)
     if published is not None and published.recipe_digest != recipe.digest:
         reason = ", ".join((f"changed under a published version: {published.reference}", *_moved(recipe, published)))
-        return _Refusal(reason, _new_version(recipe))
+        return _Refusal(reason, recipe.new_version)
     tag = facts.unverified(recipe)
     if tag is not None:
-        return _Refusal(f"the registry's {tag.tag} is not ours: {tag.reason}", _new_version(recipe))
+        return _Refusal(f"the registry's {tag.tag} is not ours: {tag.reason}", recipe.new_version)
     for parent in recipe.parents:
         entry = _entry(parent, facts, entries)
         if entry is not None and entry.action is Action.REFUSED and entry.current is None:
@@ -202,14 +202,6 @@ def _moved(recipe: Recipe, built: BuildRecord) -> Iterator[str]:
         before = was.get(parent.reference.rpartition(":")[0])
         if parent.name is not None and before is not None and before != parent.reference:
             yield f"parent {parent.name} is now {parent.tag}"
-
-
-def _new_version(recipe: Recipe) -> str:
-    if recipe.generation is Generation.BASE:
-        return f"raise `version` in {recipe.directory / 'base.yaml'}"
-    config = ("-c", str(recipe.config)) if recipe.config is not None else ()
-    words = ("ropewalk", *config, "update", recipe.name, "--reason", "WHY", *map(str, recipe.roots))
-    return f"run: {shlex.join(words)}"
 
 
 def _work(

@@ -1,9 +1,10 @@
 """A recipe's parents: every image that its rendered Dockerfile and its ``control`` name."""
 
 import re
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
+from difflib import get_close_matches
 
 from ropewalk.errors import InputError
 from ropewalk.oci import reference
@@ -26,6 +27,7 @@ class Rules:
         today: The day on which foreign images are judged; None allows none of them.
         where: The file that names the parents.
         places: Images to file and line, where a Dockerfile was made from another file.
+        stages: The names of the Dockerfile's stages, which a foreign image's name may have meant.
     """
 
     config: TreeConfig
@@ -33,6 +35,7 @@ class Rules:
     today: date | None
     where: str
     places: Mapping[str, str] = field(default_factory=dict)
+    stages: tuple[str, ...] = ()
 
     def place(self, text: str, line: int) -> str:
         """Return file and line of an image's name."""
@@ -84,7 +87,8 @@ def _split(text: str, rules: Rules, line: int) -> tuple[Reference, str | None]:
     try:
         found = reference.parse(text)
     except InputError as error:
-        raise InputError(f"`{text}` is no image: {error.message}", where=where, hint=error.hint) from error
+        hint = _meant(text, rules.stages) or error.hint
+        raise InputError(f"`{text}` is no image: {error.message}", where=where, hint=hint) from error
     names = sorted(filter(None, (rules.config.registry, *rules.config.aliases)), key=len, reverse=True)
     path = next((found.name.removeprefix(f"{name}/") for name in names if found.name.startswith(f"{name}/")), None)
     if path is None and not rules.config.registry and found.name in rules.known:
@@ -118,11 +122,22 @@ def _judge(found: Reference, text: str, where: str, rules: Rules) -> Forbidden |
     if entry is None:
         file = rules.config.path or "config.yaml"
         hint = f"build on an image of your own, or allow it in {file} under `ropewalk.foreign` with image, reason, contact and expires"
-        return Forbidden(f"{where}: `{text}` is not from {rules.config.registry or 'this tree'}", hint)
+        whose = f"not from {rules.config.registry or 'this tree'}"
+        if "/" in text or found.tag or found.digest or not rules.stages:
+            return Forbidden(f"{where}: `{text}` is {whose}", hint)
+        return Forbidden(f"{where}: `{text}` is no stage above and {whose}", _meant(text, rules.stages) or hint)
     if rules.today is None or entry.expires < rules.today:
         hint = f"replace it, or ask {entry.contact} and set a later `expires` in {entry.where}"
         return Forbidden(f"{where}: `{text}` was allowed until {entry.expires} only", hint)
     return None
+
+
+def _meant(text: str, stages: Sequence[str]) -> str:
+    """Return the hint that names the stage which a word may have meant; empty where none is near."""
+    if text.lower() in stages:
+        return f"the stage `{text}` comes later: move it up"
+    near = get_close_matches(text.lower(), stages, n=1)
+    return f"did you mean the stage `{near[0]}`?" if near else ""
 
 
 def _covers(entry: Foreign, name: str, full: str) -> bool:
@@ -149,6 +164,7 @@ def parents(dockerfile: Dockerfile, rules: Rules, build: Collection[str] = ()) -
     Raises:
         InputError: One is no reference, or pins one of our images by digest.
     """
+    rules = replace(rules, stages=tuple(stage.alias for stage in dockerfile.stages if stage.alias))
     first: list[Parent] = []
     others: dict[str, Parent] = {}
     for text, line, is_final in _named(dockerfile):

@@ -18,6 +18,8 @@ from ropewalk.recipe.recipe import Generation, Recipe
 from ropewalk.recipe.script import script_test
 from ropewalk.recipe.template import Templates
 
+_FIELD = re.compile(r"[!-,.-9;-~][!-9;-~]*:")
+"""A field's name: printable ASCII but no colon, no hyphen first (Debian Policy 5.1)."""
 _NUMERIC_USER = re.compile(r"[0-9]+(:[0-9]+)?")
 
 
@@ -39,6 +41,23 @@ def _field_line(text: str, name: str) -> int:
     return next((number for number, line in enumerate(lines, 1) if line.lower().startswith(f"{name}:")), 1)
 
 
+def _check_fields(text: str, path: Path) -> None:
+    """Refuse a line that is no field, no continuation of one and no comment (deb822(5)): what it was to say is lost."""
+    open_field = False
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.startswith("#"):
+            continue
+        if not line.strip():
+            open_field = False
+        elif line[0] in " \t" and open_field:
+            continue
+        elif _FIELD.match(line):
+            open_field = True
+        else:
+            hint = "write `Depends: NAME, NAME`; a value goes on in lines that begin with a space"
+            raise InputError(f"`{line.strip()}` is no field", where=f"{path}:{number}", hint=hint)
+
+
 def _names(field: str) -> Iterator[str]:
     for part in field.split(","):
         if name := part.strip():
@@ -52,11 +71,12 @@ def read_control(path: Path) -> Control:
         path: The file; it need not exist.
 
     Raises:
-        InputError: It cannot be read, or ``Rebase`` says something else than ``never``.
+        InputError: It cannot be read, a line is no field, or ``Rebase`` says something else than ``never``.
     """
     if not path.is_file():
         return Control()
     text = read_text(path)
+    _check_fields(text, path)
     depends: dict[str, None] = {}
     rebase = True
     for paragraph in paragraphs(text):

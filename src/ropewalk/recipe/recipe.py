@@ -1,5 +1,6 @@
 """What a recipe says, once it is read: plain values that plan, build and refresh work with."""
 
+import shlex
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -258,3 +259,12 @@ class Recipe:
     def reference(self) -> str:
         """``registry/namespace/name:version``: the line."""
         return f"{self.repository}:{self.version}"
+
+    @property
+    def new_version(self) -> str:
+        """How it gets a version that is not used up: the hint of plans and checks, with the exact command."""
+        if self.generation is Generation.BASE:
+            return f"raise `version` in {self.directory / 'base.yaml'}"
+        config = ("-c", str(self.config)) if self.config is not None else ()
+        words = ("ropewalk", *config, "update", self.name, "--reason", "WHY", *map(str, self.roots))
+        return f"run: {shlex.join(words)}"

@@ -242,11 +242,18 @@ def load_tree(
         rules = Rules(config, templates.known, today, Kind.SERVICE)
         return load_service(found.directory, heads[place], rules, found.tree)
 
-    proxy, roots = config.http_proxy or "", tuple(directories)
-
-    def given(recipe: Recipe) -> Recipe:
-        found = replace(recipe, limits=config.limits, proxy=proxy, config=config.path, roots=roots)
-        return replace(found, test_seconds=config.test_seconds, refuse=config.refuse)
-
-    recipes = tuple(given(load(place, found)) for place, found in places.items())
+    recipes = tuple(given(load(place, found), config, directories) for place, found in places.items())
     return Loaded(recipes, tuple(warnings))
+
+
+def given(recipe: Recipe, config: TreeConfig, directories: Sequence[Path]) -> Recipe:
+    """Put in what a recipe has of its tree; no input of the image.
+
+    Args:
+        recipe: The recipe.
+        config: The tree's configuration.
+        directories: What was named when it was read.
+    """
+    proxy, roots = config.http_proxy or "", tuple(directories)
+    found = replace(recipe, limits=config.limits, proxy=proxy, config=config.path, roots=roots)
+    return replace(found, test_seconds=config.test_seconds, refuse=config.refuse)

@@ -42,7 +42,9 @@ def _prune(capsys: pytest.CaptureFixture[str], *more: str) -> tuple[bool, list[s
 def test_only_the_current_version_stays(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     assert _prune(capsys) == (False, ["1-1", "2-1-20260105"])
     assert len(list(RecordBook(settings.records))) == 3
-    assert _prune(capsys, "--select", "*/b:*") == (False, [])
+    assert _prune(capsys, "--select", "*/a:*") == (False, ["1-1", "2-1-20260105"])
+    assert run(["-q", "prune", "--select", "*/b:*", "images"]) == Exit.INPUT
+    assert "--select */b:*: matches no recipe" in capsys.readouterr().err
     assert _prune(capsys, "--apply") == (True, ["1-1", "2-1-20260105"])
     assert list(Store(settings.store).tags()) == [f"{REGISTRY}/a:2-1"]
     assert _prune(capsys, "--apply") == (True, [])

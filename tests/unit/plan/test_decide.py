@@ -296,3 +296,11 @@ def test_a_view_that_a_refresh_looked_at_counts_no_more() -> None:
     assert decide((BASE,), Observed((published,)), NEW).entries[0].reasons == ("view newer",)
     seen = replace(published, seen=NEW)
     assert decide((BASE,), Observed((seen,)), NEW).entries[0].action is Action.NONE
+
+
+def test_all_forbidden_parents_are_named() -> None:
+    alpine = replace(parent("alpine:3", foreign=True), forbidden=Forbidden("F:1: `alpine:3` is not ours", "allow it"))
+    golang = replace(parent("golang:1", foreign=True), forbidden=Forbidden("F:2: `golang:1` is not ours", "allow it"))
+    (entry,) = decide((recipe("odd", alpine, golang),), Observed(())).entries
+    assert entry.reasons == ("foreign parent: F:1: `alpine:3` is not ours; F:2: `golang:1` is not ours",)
+    assert entry.hint == "allow it"

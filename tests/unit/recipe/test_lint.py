@@ -284,12 +284,16 @@ def test_a_change_needs_a_version(tmp_path: Path) -> None:
     (finding,) = unversioned(new, old, "then")
     assert finding.where == f"{tmp_path}/new/tree/a/changelog:1"
     assert finding.message == "x changed since then, the version is still 1"
+    where = tmp_path / "new"
+    assert finding.hint == f"run: ropewalk -c {where}/config.yaml update a --reason WHY {where}/tree"
     assert [recipe.name for recipe in changed(new, old)] == ["a", "b"]
     raised = load(tmp_path / "raised", {**files, "a/x": "2", "a/changelog": changelog("a", "2")})
     (finding,) = unversioned(raised, old, "then")
     assert (finding.level.value, finding.path) == ("warning", f"{tmp_path}/raised/tree/b/changelog")
     base = load(tmp_path / "base", {**files, "base/base.yaml": BASE + "packages: [vim]\n"})
-    assert [Path(found.path).name for found in unversioned(base, old, "then")] == ["base.yaml"]
+    (finding,) = unversioned(base, old, "then")
+    assert finding.where == f"{tmp_path}/base/tree/base/base.yaml:2"
+    assert finding.hint == f"raise `version` in {tmp_path}/base/tree/base/base.yaml"
 
 
 @pytest.mark.parametrize(("answer", "levels"), [(None, ["note"]), (False, ["error"]), (True, [])])
@@ -305,3 +309,13 @@ def test_a_parent_that_is_nowhere(tmp_path: Path, *, answer: bool | None, levels
 def test_every_rule_has_a_reason() -> None:
     assert set(RULES) == set(Rule)
     assert all(rule.why.endswith(".") for rule in Rule)
+
+
+def test_a_misspelt_key_of_the_config_is_a_warning(tmp_path: Path) -> None:
+    write(tmp_path / "tree", production("a", "1", "FROM scratch\n", test_sh="true\n"))
+    checked = check_recipes([tmp_path / "tree"], config(tmp_path, "seed_image: x:1\nbase_image: [b:1]\n"), TODAY)
+    (finding,) = checked.findings
+    assert (finding.where, finding.level.value, finding.rule) == (f"{tmp_path}/config.yaml:3", "warning", Rule.CONFIG)
+    assert finding.hint == "did you mean `base_images`?"
+    (recipe,) = checked.recipes
+    assert (recipe.config, recipe.roots) == (tmp_path / "config.yaml", (tmp_path / "tree",))

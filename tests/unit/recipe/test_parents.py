@@ -156,3 +156,19 @@ def test_without_a_date_nothing_foreign_is_allowed() -> None:
     assert [parent.forbidden for parent in allowed] == [None]
     late = forbidden("FROM alpine:3", replace(RULES, today=date(2026, 7, 1)))
     assert "was allowed until 2026-06-30 only" in late.reason
+
+
+@pytest.mark.parametrize(
+    ("word", "reason", "hint"),
+    [
+        ("biuld", "F:2: `biuld` is no stage above and not from r.example.org", "did you mean the stage `build`?"),
+        ("last", "F:2: `last` is no stage above", "the stage `last` comes later: move it up"),
+        ("golang", "F:2: `golang` is no stage above", "build on an image of your own"),
+        ("golang:1", "F:2: `golang:1` is not from r.example.org", "build on an image of your own"),
+    ],
+)
+def test_a_misspelt_stage_is_not_only_foreign(word: str, reason: str, hint: str) -> None:
+    text = f"FROM r.example.org/a AS build\nCOPY --from={word} /x /x\nFROM r.example.org/a AS last\n"
+    said = forbidden(text, RULES)
+    assert said.reason.startswith(reason)
+    assert said.hint.startswith(hint)

@@ -194,3 +194,18 @@ def test_a_test_outside_the_context_counts_too(tmp_path: Path) -> None:
     second = one(tmp_path / "two", {**files, "a/test.sh": "exit 1"})
     assert "test.sh" not in {file.path for file in first.context}
     assert first.digest != second.digest
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [(": [\n", 1), ("Package: a\nDepends\n", 2), (" y\n", 1), ("A: b\n\n y\n", 3), ("-a: b\n", 1), ("a b: c\n", 1)],
+)
+def test_a_line_of_control_that_is_no_field(tmp_path: Path, text: str, line: int) -> None:
+    write(tmp_path, {"control": text})
+    with pytest.raises(InputError, match=rf"control:{line}: .* is no field"):
+        read_control(tmp_path / "control")
+
+
+def test_comments_and_continuations_are_no_faults(tmp_path: Path) -> None:
+    write(tmp_path, {"control": "# a\nPackage: a\nDepends: b,\n# c\n\tc\n \n\nX-y_z: 1\n"})
+    assert read_control(tmp_path / "control").depends == ("b", "c")

@@ -3,7 +3,7 @@
 Nothing of the tree is run; templates are rendered in Jinja's sandbox.
 """
 
-from ropewalk.recipe.lint.graph import changed, nowhere, unversioned
+from ropewalk.recipe.lint.graph import changed, nowhere, unversioned, version_place
 from ropewalk.recipe.lint.reading import Checked, check_recipes, ordered
 from ropewalk.recipe.lint.rules import RULES, Finding, Level, Rule
 
@@ -18,4 +18,5 @@ __all__ = [
     "nowhere",
     "ordered",
     "unversioned",
+    "version_place",
 ]

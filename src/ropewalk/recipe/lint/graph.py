@@ -137,17 +137,27 @@ def unversioned(new: Sequence[Recipe], old: Sequence[Recipe], since: str) -> tup
         was = before.get(recipe.repository)
         if was is None or was.version != recipe.version or was.digest == recipe.digest:
             continue
-        base = recipe.generation is Generation.BASE
-        path = str(recipe.directory / ("base.yaml" if base else "changelog"))
         paths = _differing(recipe, was)
         what = _listed(paths) if paths else "the recipe"
         weight = None
         if not paths and recipe.dockerfile != was.dockerfile:
             what, weight = "what its template puts in (parents' versions, config)", Level.WARNING
         message = f"{what} changed since {since}, the version is still {recipe.version}"
-        hint = "raise `version`" if base else f"run: ropewalk update {recipe.name} --reason WHY"
-        found.append(Finding(Rule.VERSION, path, 1, message, hint, weight))
+        found.append(Finding(Rule.VERSION, *version_place(recipe), message, recipe.new_version, weight))
     return tuple(found)
+
+
+def version_place(recipe: Recipe) -> tuple[str, int]:
+    """Return the file and the line that say a recipe's version.
+
+    Args:
+        recipe: The recipe.
+    """
+    if recipe.generation is not Generation.BASE:
+        return str(recipe.directory / "changelog"), 1
+    path = recipe.directory / Kind.BASE
+    lines = path.read_text("utf-8").splitlines()
+    return str(path), next((number for number, text in enumerate(lines, 1) if text.startswith("version")), 1)
 
 
 def _differing(recipe: Recipe, was: Recipe) -> list[str]:

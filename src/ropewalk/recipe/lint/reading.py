@@ -24,7 +24,7 @@ from ropewalk.recipe.production import check_user, load_production, read_control
 from ropewalk.recipe.recipe import ParentRole, Recipe
 from ropewalk.recipe.service.service import load_service
 from ropewalk.recipe.template import Templates
-from ropewalk.recipe.tree import Found, find, head_of, known_names
+from ropewalk.recipe.tree import Found, find, given, head_of, known_names
 
 _T = TypeVar("_T")
 _HEADING = re.compile(r"^([^\s#][^\s(]*) +\(", re.MULTILINE)
@@ -114,15 +114,10 @@ def check_recipes(
     Raises:
         InputError: A directory is not there, or ``base_images`` is wrong.
     """
-    warnings: list[str] = []
     look = _Reading(config, today, Templates(config, {}, []))
-    places: dict[Path, Found] = {}
-    for start in directories:
-        for item in find(start, config, warnings, lambda error: look.fault(Rule.RECIPE, error)):
-            places.setdefault(item.directory.resolve(), item)
-    for warning in warnings:
-        directory, _, message = warning.partition(": ")
-        look.add(Finding(Rule.HALF_RECIPE, directory, 0, message, "complete it or remove it"))
+    for doubt in config.doubts:
+        look.add(Finding(Rule.CONFIG, str(doubt.path), doubt.line, doubt.message, doubt.hint))
+    places = _places(look, directories)
     found = [item for item in places.values() if item.directory not in skip]
     heads: dict[Path, Head] = {}
     for item in found:
@@ -136,11 +131,24 @@ def check_recipes(
     for item in found:
         visit(item.directory)
         if item.directory in heads and (recipe := _recipe(look, item, heads[item.directory])):
-            recipes.append(recipe)
+            recipes.append(given(recipe, config, directories))
     unique = tuple({recipe.repository: recipe for recipe in reversed(recipes)}.values())[::-1]
     for finding in graph.loops(unique):
         look.add(finding)
     return Checked(ordered(look.findings.values()), unique, len(places))
+
+
+def _places(look: _Reading, directories: Sequence[Path]) -> dict[Path, Found]:
+    """Find the recipes by where they really are; what is left out is a finding."""
+    warnings: list[str] = []
+    places: dict[Path, Found] = {}
+    for start in directories:
+        for item in find(start, look.config, warnings, lambda error: look.fault(Rule.RECIPE, error)):
+            places.setdefault(item.directory.resolve(), item)
+    for warning in warnings:
+        directory, _, message = warning.partition(": ")
+        look.add(Finding(Rule.HALF_RECIPE, directory, 0, message, "complete it or remove it"))
+    return places
 
 
 def ordered(findings: Collection[Finding]) -> tuple[Finding, ...]:

@@ -21,6 +21,7 @@ class Rule(StrEnum):
     RECIPE = "recipe"
     CHANGELOG = "changelog"
     RENAMED = "renamed"
+    CONFIG = "config-key"
     HALF_RECIPE = "half-recipe"
     NAME_TWICE = "name-twice"
     TEMPLATE = "template"
@@ -61,6 +62,7 @@ RULES: dict[Rule, tuple[Level, str]] = {
     Rule.RECIPE: (_E, "What cannot be read cannot be built."),
     Rule.CHANGELOG: (_E, "The newest entry gives the image's name and version; the version must be a tag."),
     Rule.RENAMED: (_N, "The newest entry has another name than the one before: a rename, or a slip of the hand."),
+    Rule.CONFIG: (_W, "A misspelt key of the config is taken for a variable, and nothing says that it has no effect."),
     Rule.HALF_RECIPE: (_W, "A directory with only one of Dockerfile.template and changelog is no recipe."),
     Rule.NAME_TWICE: (_E, "Two recipes of one name would overwrite each other's tags."),
     Rule.TEMPLATE: (_E, "A template that does not render, or a variable that nothing sets."),
