@@ -87,7 +87,7 @@ def _archives(node: Node, beside: Beside) -> tuple[Repository, ...]:
     names: dict[str, Path] = {}
     for item, archive in zip(node.items(), found, strict=True):
         keyring, place = archive.keyring, item.need("signed-by")
-        suffix = ".asc" if keyring.read_bytes().startswith(b"-----BEGIN PGP") else ".gpg"
+        suffix = ".asc" if beside.read(place).startswith(b"-----BEGIN PGP") else ".gpg"
         if not re.fullmatch(rf"[A-Za-z0-9][A-Za-z0-9._-]*\{suffix}", keyring.name):
             raise place.fault(f"`{keyring.name}` is no name for such a keyring", f"apt wants one that ends in {suffix}")
         if names.setdefault(keyring.name, keyring) != keyring:
@@ -115,18 +115,19 @@ def load_base(directory: Path, config: TreeConfig) -> Recipe:
     Raises:
         InputError: The file is wrong; names file and line.
     """
-    root = load(directory / Kind.BASE)
+    tree = tree_of(directory, config.path)
+    root = load(directory / Kind.BASE, tree)
     given = root.fields(_KEYS)
     name, version = root.need("name"), root.need("version")
     check_name(name.filled(), name.where)
     check_version(version.filled(), version.where)
     root.need("suites")
-    beside = Beside(directory, tree_of(directory, config.path))
+    beside = Beside(directory, tree)
     spec = _spec(given, beside)
     for key, words in (("suites", spec.suites), ("components", spec.components)):
         if not words:
             raise given[key].fault(f"`{key}` is empty", "name at least one")
-    test, tested = script_test(directory, config)
+    test, tested = script_test(directory, config, tree)
     head = Head(name.text(), version.text(), 0)
     return Recipe(
         generation=Generation.BASE,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ropewalk.errors import InputError
-from ropewalk.recipe.context import inside
+from ropewalk.recipe.opened import inside, read_bytes
 from ropewalk.recipe.recipe import BaseFile, BaseUser, Certificate
 from ropewalk.recipe.yamlfile import Node
 
@@ -61,6 +61,10 @@ class Beside:
             raise node.fault(f"`{name}` is larger than {_LARGEST >> 20} MiB", "put it into a package")
         return real
 
+    def read(self, node: Node) -> bytes:
+        """Return the content of the file that a value names; see `path`."""
+        return read_bytes(self.path(node), self.tree)
+
 
 def _once(node: Node, read: Callable[[Node], _T], key: Callable[[_T], object]) -> tuple[_T, ...]:
     """Read a list whose values must differ."""
@@ -97,7 +101,7 @@ def _file(node: Node, beside: Beside) -> BaseFile:
             "a file needs either `content` or `source`", "write its text, or name a file beside the recipe"
         )
     path = _inner(node.need("path"))
-    content = given["content"].text().encode() if "content" in given else beside.path(given["source"]).read_bytes()
+    content = given["content"].text().encode() if "content" in given else beside.read(given["source"])
     owner, group = _owner(given["owner"]) if "owner" in given else ("root", "root")
     return BaseFile(path, content, _mode(given["mode"]) if "mode" in given else 0o644, owner, group)
 
@@ -192,8 +196,7 @@ def read_certificates(node: Node, beside: Beside, packages: Collection[str]) -> 
 
 
 def _certificate(node: Node, beside: Beside) -> Certificate:
-    path = beside.path(node)
-    data = path.read_bytes()
+    data = beside.read(node)
     if b"PRIVATE KEY-----" in data:
         raise node.fault(
             f"`{node.text()}` holds a private key", "take it out and revoke it; leave the certificate alone"

@@ -11,6 +11,7 @@ from ropewalk.debian import Repository
 from ropewalk.errors import InputError
 from ropewalk.recipe.archives import read_archives
 from ropewalk.recipe.concern import Concern
+from ropewalk.recipe.context import repository
 from ropewalk.recipe.keeping import Keeping, read_keeping
 from ropewalk.recipe.limits import Limits, parse_limits
 from ropewalk.recipe.renewal import Renewal, read_renewal
@@ -228,9 +229,9 @@ _OUR_READERS: Mapping[str, Callable[[Node], Any]] = {
 _LATER = ("compressor",)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, tree: Path | None = None) -> dict[str, Any]:
     """Return the fields that a file sets."""
-    root = load(path)
+    root = load(path, tree)
     if root.value is None:
         return {"doubts": (Doubt(path, 1, "is empty", "begin with `registry: NAME`, the registry's name in recipes"),)}
     given = root.fields()
@@ -266,7 +267,7 @@ def load_config(path: Path | None, user: Path | None) -> TreeConfig:
         InputError: A file cannot be read, a value is wrong, or a key below ``ropewalk:`` is unknown.
     """
     below = _read(user) if user is not None and user.exists() else {}
-    own = _read(path) if path is not None else {}
+    own = _read(path, _tree(path)) if path is not None else {}
     variables = {**below.pop("variables", {}), **own.pop("variables", {})}
     doubts = (*below.pop("doubts", ()), *own.pop("doubts", ()))
     config = replace(TreeConfig(), **{**below, **own}, variables=variables, doubts=doubts, path=path)
@@ -274,6 +275,11 @@ def load_config(path: Path | None, user: Path | None) -> TreeConfig:
     if config.http_proxy is not None and config.apt_only_proxy is None:
         config = replace(config, apt_only_proxy=config.http_proxy)
     return config
+
+
+def _tree(path: Path) -> Path | None:
+    """Return the repository that a config file must not lead out of by a link; None where it is no link."""
+    return repository(path.absolute().parent.resolve()) if path.is_symlink() else None
 
 
 def _check_name(config: TreeConfig) -> None:

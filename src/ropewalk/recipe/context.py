@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from ropewalk.errors import InputError
-from ropewalk.recipe.head import read_text
 from ropewalk.recipe.lock import LOCK_FILE
+from ropewalk.recipe.opened import inside, is_there, read_text
 from ropewalk.recipe.recipe import ContextFile
 
 Ignored = Callable[[str], bool]
@@ -22,30 +22,6 @@ Ignored = Callable[[str], bool]
 _IGNORE = ".dockerignore"
 _OWNER_RUNS = 0o100
 _PIECE = 1 << 15
-
-
-def inside(path: Path, tree: Path) -> Path:
-    """Follow a path's links.
-
-    Args:
-        path: A file or directory.
-        tree: The tree's root.
-
-    Returns:
-        Where it really is.
-
-    Raises:
-        InputError: It leads out of the tree, in a circle, or nowhere.
-    """
-    try:
-        real = path.resolve(strict=True)
-    except (OSError, RuntimeError) as error:
-        raise InputError("the link leads nowhere", where=str(path), hint="mend or remove the link") from error
-    # A real path below the tree as it is named is below the tree as it really is.
-    if not real.is_relative_to(tree) and not real.is_relative_to(tree.resolve()):
-        hint = "copy the file into the tree; links may only lead to files of the same tree"
-        raise InputError(f"the link leads out of the tree {tree}", where=str(path), hint=hint)
-    return real
 
 
 def tree_of(directory: Path, config: Path | None) -> Path:
@@ -60,24 +36,29 @@ def tree_of(directory: Path, config: Path | None) -> Path:
         config file's directory if it holds the directory, else the directory itself.
     """
     for start in (config, directory):
-        repository = None if start is None else _repository(start.resolve())
-        if repository is not None and directory.resolve().is_relative_to(repository):
-            return repository
+        found = None if start is None else repository(start.resolve())
+        if found is not None and directory.resolve().is_relative_to(found):
+            return found
     if config is not None and directory.resolve().is_relative_to(config.resolve().parent):
         return config.resolve().parent
     return directory
 
 
-def _repository(path: Path) -> Path | None:
+def repository(path: Path) -> Path | None:
+    """Return the git repository that holds a path; None where none does.
+
+    Args:
+        path: Absolute, without links.
+    """
     return next((above for above in (path, *path.parents) if (above / ".git").exists()), None)
 
 
-def _patterns(directory: Path) -> list[str]:
+def _patterns(directory: Path, tree: Path) -> list[str]:
     """Return the lines of ``.dockerignore`` that count."""
     path = directory / _IGNORE
-    if not path.is_file():
+    if not is_there(path):
         return []
-    lines = (line.strip() for line in read_text(path).splitlines() if not line.startswith("#"))
+    lines = (line.strip() for line in read_text(path, tree).splitlines() if not line.startswith("#"))
     return [line for line in lines if line]
 
 
@@ -97,14 +78,15 @@ def _regex(pattern: str) -> re.Pattern[str]:
     return re.compile(rf"(?:{out})(?:/.*)?", re.DOTALL)
 
 
-def docker_ignored(directory: Path) -> Ignored:
+def docker_ignored(directory: Path, tree: Path) -> Ignored:
     """Return Docker's reading of ``.dockerignore``: ``**``, ``!`` for exceptions, the last match counts.
 
     Args:
         directory: The context.
+        tree: The tree's root.
     """
     rules: list[tuple[bool, re.Pattern[str]]] = []
-    for line in _patterns(directory):
+    for line in _patterns(directory, tree):
         keep = line.startswith("!")
         clean = os.path.normpath(line.removeprefix("!").strip().lstrip("/"))
         try:
@@ -121,19 +103,20 @@ def docker_ignored(directory: Path) -> Ignored:
     return ignored
 
 
-def docker_pkg_ignored(directory: Path) -> Ignored:
+def docker_pkg_ignored(directory: Path, tree: Path) -> Ignored:
     """Return docker-pkg's reading of ``.dockerignore``: plain globs; then Docker's, which reads the file again.
 
     Args:
         directory: The context.
+        tree: The tree's root.
     """
     found: set[str] = set()
-    lines = _patterns(directory)
+    lines = _patterns(directory, tree)
     if not lines:
         return lambda _: False
     for line in lines:
         found.update(path.rstrip("/") for path in glob.glob(line, root_dir=directory))  # noqa: PTH207 - docker-pkg's glob: `*` takes no dot files
-    docker = docker_ignored(directory)
+    docker = docker_ignored(directory, tree)
 
     def ignored(path: str) -> bool:
         parents = (str(above) for above in PurePosixPath(path).parents)

@@ -7,6 +7,7 @@ from pathlib import Path
 from ropewalk.debian.changelog import newest, versions
 from ropewalk.errors import InputError
 from ropewalk.oci.reference import is_tag
+from ropewalk.recipe.opened import read_text
 
 _NAME = re.compile(r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*")
 _BUILD = re.compile(r"-r[0-9]+\Z")
@@ -69,30 +70,17 @@ def check_version(version: str, where: str) -> None:
         )
 
 
-def read_text(path: Path) -> str:
-    """Read a recipe's text file.
-
-    Raises:
-        InputError: It cannot be read or is not UTF-8.
-    """
-    try:
-        return path.read_text("utf-8")
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", where=str(path), hint="check the file") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"is not UTF-8 (byte {error.start})", where=str(path), hint="convert it with iconv") from error
-
-
-def read_head(changelog: Path) -> Head:
+def read_head(changelog: Path, tree: Path | None = None) -> Head:
     """Read a recipe's name, version and date from its changelog.
 
     Args:
         changelog: Debian's format; the newest entry stands first.
+        tree: The tree's root; see `read_text`.
 
     Raises:
         InputError: It cannot be read, or its name or version is not allowed.
     """
-    text = read_text(changelog)
+    text = read_text(changelog, tree)
     entry = newest(text, str(changelog))
     first = next((number for number, line in enumerate(text.splitlines(), 1) if line.startswith(entry.package)), 1)
     where = f"{changelog}:{first}"

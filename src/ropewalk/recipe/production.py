@@ -8,15 +8,16 @@ from pathlib import Path
 
 from ropewalk.debian.control import paragraphs
 from ropewalk.errors import InputError
+from ropewalk.recipe.bounds import Rendering
 from ropewalk.recipe.context import docker_pkg_ignored, load_context
 from ropewalk.recipe.digest import Says
 from ropewalk.recipe.dockerfile import Dockerfile, parse
-from ropewalk.recipe.head import Head, read_text
+from ropewalk.recipe.head import Head
 from ropewalk.recipe.kind import Kind
+from ropewalk.recipe.opened import is_there, read_text
 from ropewalk.recipe.parents import Rules, parents
 from ropewalk.recipe.recipe import Generation, Recipe
 from ropewalk.recipe.script import script_test
-from ropewalk.recipe.template import Templates
 
 _FIELD = re.compile(r"[!-,.-9;-~][!-9;-~]*:")
 """A field's name: printable ASCII but no colon, no hyphen first (Debian Policy 5.1)."""
@@ -64,18 +65,19 @@ def _names(field: str) -> Iterator[str]:
             yield name
 
 
-def read_control(path: Path) -> Control:
+def read_control(path: Path, tree: Path | None = None) -> Control:
     """Read a recipe's ``control``.
 
     Args:
         path: The file; it need not exist.
+        tree: The tree's root; see `read_text`.
 
     Raises:
         InputError: It cannot be read, a line is no field, or ``Rebase`` says something else than ``never``.
     """
-    if not path.is_file():
+    if not is_there(path):
         return Control()
-    text = read_text(path)
+    text = read_text(path, tree)
     _check_fields(text, path)
     depends: dict[str, None] = {}
     rebase = True
@@ -126,7 +128,7 @@ def lost(dockerfile: Dockerfile, where: str) -> list[str]:
     return [f"{where}:{item.line}: {item.keyword} has no place in an OCI image and is left out" for item in found]
 
 
-def load_production(directory: Path, head: Head, templates: Templates, tree: Path, today: date | None) -> Recipe:
+def load_production(directory: Path, head: Head, templates: Rendering, tree: Path, today: date | None) -> Recipe:
     """Read a production image's recipe.
 
     Args:
@@ -143,8 +145,8 @@ def load_production(directory: Path, head: Head, templates: Templates, tree: Pat
         InputError: A file of it is wrong; names file and line.
     """
     config = templates.config
-    control = read_control(directory / "control")
-    context = load_context(directory, tree, docker_pkg_ignored(directory))
+    control = read_control(directory / "control", tree)
+    context = load_context(directory, tree, docker_pkg_ignored(directory, tree))
     text = templates.render(directory, tree)
     where = f"{directory / Kind.PRODUCTION} (rendered)"
     dockerfile = parse(text, where)
@@ -153,7 +155,7 @@ def load_production(directory: Path, head: Head, templates: Templates, tree: Pat
     templates.warnings.extend(lost(dockerfile, where))
     full_names = (config.full_name(name) for name in control.depends)
     depends = [templates.known[name] for name in full_names if name in templates.known]
-    test, tested = script_test(directory, config)
+    test, tested = script_test(directory, config, tree)
     says = Says(Generation.PRODUCTION, head, text, context, test=tested, rebase=control.rebase)
     return Recipe(
         generation=Generation.PRODUCTION,

@@ -15,9 +15,8 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from ropewalk.errors import InputError
 from ropewalk.recipe.config import TreeConfig
-from ropewalk.recipe.context import inside
-from ropewalk.recipe.head import read_text
 from ropewalk.recipe.kind import Kind
+from ropewalk.recipe.opened import inside, is_there, read_text
 from ropewalk.recipe.yamlfile import nearest
 
 _PROXY_FILE = "/etc/apt/apt.conf.d/80_proxy"
@@ -186,11 +185,12 @@ class _Loader:
         if ".." in PurePosixPath(name).parts or name.startswith("/"):
             return None
         path = self._directory / name
-        if not path.exists():
+        if not is_there(path):
             return None
-        inside(path, self._tree)
+        # Only a name with directories may pass a link before its last part.
+        text = read_text(inside(path, self._tree) if "/" in name else path, self._tree)
         self.files.add(str(path))
-        return read_text(path), str(path), None
+        return text, str(path), None
 
 
 def _wrong(error: Exception, files: set[str], where: Path, config: Path | str) -> InputError:

@@ -1,7 +1,7 @@
 """All recipes below some directories, read in one pass: names first, since templates name each other's versions."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -10,10 +10,12 @@ from ropewalk import __version__
 from ropewalk.errors import InputError
 from ropewalk.oci import reference
 from ropewalk.recipe import base
+from ropewalk.recipe.bounds import Rendering, bounded
 from ropewalk.recipe.config import TreeConfig
 from ropewalk.recipe.context import tree_of
 from ropewalk.recipe.head import Head, check_version, read_head
 from ropewalk.recipe.kind import Kind
+from ropewalk.recipe.opened import inside, is_there
 from ropewalk.recipe.parents import Rules
 from ropewalk.recipe.recipe import BaseSpec, Recipe
 
@@ -77,23 +79,39 @@ def find(
         directory: Where to look; links to directories are not followed.
         config: Says which tree it belongs to.
         warnings: Grows by what is left out.
-        fault: What to do with a directory that holds two kinds of recipes; by default its error is raised.
+        fault: What to do with the error of a single directory; by default it is raised.
 
     Raises:
-        InputError: The directory does not exist, or one holds two kinds of recipes.
+        InputError: The directory does not exist, one holds two kinds of recipes, or a link to one leads out of the tree.
     """
     if not directory.is_dir():
         raise InputError("there is no such directory", where=str(directory), hint="name a directory of recipes")
     tree = tree_of(directory, config.path)
+    recipes: set[str] = set()
     for root, directories, files in os.walk(directory):
         directories[:] = sorted(name for name in directories if name != ".git")
         try:
             kind = _kind(Path(root), set(files), warnings)
+            if kind:
+                recipes.add(root)
+            elif not any(root.startswith(f"{recipe}/") for recipe in recipes):
+                _check_links(Path(root), directories, tree, warnings)
         except InputError as error:
             fault(error)
             continue
         if kind:
             yield Found(Path(root), kind, tree)
+
+
+def _check_links(directory: Path, names: Sequence[str], tree: Path, warnings: list[str]) -> None:
+    """Look at links to directories between recipes; those inside a recipe are its build context's.
+
+    docker-pkg does not follow them when it looks for recipes, so what is behind them is no recipe a second time.
+    """
+    for path in (directory / name for name in names):
+        if path.is_symlink():
+            real = inside(path, tree)
+            warnings.append(f"{path}: left out: a link to {real}; recipes are looked for in directories alone")
 
 
 def base_specs(directories: Sequence[Path], config: TreeConfig) -> tuple[BaseSpec, ...]:
@@ -122,10 +140,10 @@ def head_of(found: Found, suffix: str = "") -> Head:
         InputError: The changelog is missing or wrong.
     """
     changelog = found.directory / _CHANGELOG
-    if not changelog.is_file():
+    if not is_there(changelog):
         hint = "write one in Debian's format (`dch --create`); it says name and version"
         raise InputError("the service has no changelog", where=str(found.directory), hint=hint)
-    head = read_head(changelog)
+    head = read_head(changelog, found.tree)
     return replace(head, version=_version(head.version, suffix, changelog)) if suffix else head
 
 
@@ -175,13 +193,17 @@ def _check_twice(named: Sequence[tuple[str, Path]]) -> None:
         seen[name] = directory
 
 
-def _compiled(cache: Path) -> Path:
-    """Return where this version's compiled templates are kept; made where it is missing."""
+def _templates(config: TreeConfig, known: Mapping[str, str], cache: Path | None) -> Rendering:
+    """Return what renders; this version's compiled templates are kept in a directory of their own."""
     import jinja2
 
+    from ropewalk.recipe.template import Templates
+
+    if cache is None:
+        return Templates(config, known)
     directory = cache / f"{__version__}-jinja-{jinja2.__version__}"
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return directory
+    return Templates(config, known, compiled=directory)
 
 
 def load_tree(
@@ -223,26 +245,25 @@ def load_tree(
             heads[place] = head_of(found, suffix)
     _check_twice([(heads[place].name, found.directory) for place, found in places.items()])
     known = known_names(config, tuple(heads.values()))
-    if named is not None:
-        named(tuple(known))
-    # What renders is loaded only now: by the time it is, the first answers are here.
-    from ropewalk.recipe.production import load_production
-    from ropewalk.recipe.template import Templates
+    made = [(item.directory, item.tree) for item in places.values() if item.kind is Kind.PRODUCTION]
+    with bounded(config, known, made, lambda: _templates(config, known, cache)) as templates:
+        if named is not None:
+            named(tuple(known))
+        # What reads Dockerfiles is loaded only now: by the time it is, the first answers are here.
+        from ropewalk.recipe.production import load_production
 
-    compiled = None if cache is None else _compiled(cache)
-    templates = Templates(config, known, warnings, compiled)
+        def load(place: Path, found: Found) -> Recipe:
+            if found.kind is Kind.BASE:
+                return bases[place]
+            if found.kind is Kind.PRODUCTION:
+                return load_production(found.directory, heads[place], templates, found.tree, today)
+            from ropewalk.recipe.service.service import load_service
 
-    def load(place: Path, found: Found) -> Recipe:
-        if found.kind is Kind.BASE:
-            return bases[place]
-        if found.kind is Kind.PRODUCTION:
-            return load_production(found.directory, heads[place], templates, found.tree, today)
-        from ropewalk.recipe.service.service import load_service
+            rules = Rules(config, known, today, Kind.SERVICE)
+            return load_service(found.directory, heads[place], rules, found.tree)
 
-        rules = Rules(config, templates.known, today, Kind.SERVICE)
-        return load_service(found.directory, heads[place], rules, found.tree)
-
-    recipes = tuple(given(load(place, found), config, directories) for place, found in places.items())
+        recipes = tuple(given(load(place, found), config, directories) for place, found in places.items())
+        warnings.extend(templates.warnings)
     return Loaded(recipes, tuple(warnings))
 
 

@@ -13,7 +13,8 @@ from ropewalk.debian.changelog import new_entry, newest
 from ropewalk.errors import InputError
 from ropewalk.process import Command, ProgramMissing, run
 from ropewalk.recipe.config import TreeConfig
-from ropewalk.recipe.head import check_version, read_text
+from ropewalk.recipe.head import check_version
+from ropewalk.recipe.opened import read_text
 
 FILE = "changelog"
 _DATED = re.compile(r"-[0-9]{8}\Z")

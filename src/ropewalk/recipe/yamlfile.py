@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from ropewalk.errors import InputError
+from ropewalk.recipe.opened import read_bytes
 
 _MOST_NODES = 100_000
 """Aliases may multiply a small file; no honest one comes near."""
@@ -239,11 +240,12 @@ class _Reader:
         return key
 
 
-def load(path: Path) -> Node:
+def load(path: Path, tree: Path | None = None) -> Node:
     """Read a YAML file.
 
     Args:
         path: The file, in UTF-8, with one document.
+        tree: The root of the tree that it must be in; None for a file that the user named.
 
     Returns:
         Its value; null for an empty file.
@@ -251,11 +253,7 @@ def load(path: Path) -> Node:
     Raises:
         InputError: It cannot be read, is no YAML, or has a key twice.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", where=str(path), hint="check the path") from error
-    return parse(data, path)
+    return parse(read_bytes(path, tree), path)
 
 
 def parse(data: bytes, path: Path) -> Node:

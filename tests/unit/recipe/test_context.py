@@ -14,7 +14,7 @@ def nothing(_path: str) -> bool:
 
 def kept(tmp_path: Path, files: list[str], ignore: str, *, docker: bool) -> list[str]:
     write(tmp_path, {**dict.fromkeys(files, "x"), ".dockerignore": ignore})
-    ignored = docker_ignored(tmp_path) if docker else docker_pkg_ignored(tmp_path)
+    ignored = docker_ignored(tmp_path, tmp_path) if docker else docker_pkg_ignored(tmp_path, tmp_path)
     return [file.path for file in load_context(tmp_path, tmp_path, ignored)]
 
 
@@ -71,7 +71,7 @@ def test_other_links_are_refused(tmp_path: Path, target: str, error: str) -> Non
 def test_an_ignored_link_may_lead_anywhere(tmp_path: Path) -> None:
     write(tmp_path, {"r/.dockerignore": "link"})
     (tmp_path / "r/link").symlink_to("/etc")
-    ignored = docker_pkg_ignored(tmp_path / "r")
+    ignored = docker_pkg_ignored(tmp_path / "r", tmp_path)
     assert [file.path for file in load_context(tmp_path / "r", tmp_path, ignored)] == [".dockerignore"]
 
 

@@ -93,7 +93,7 @@ def test_a_test_is_left_out_where_a_named_file_is_missing(
     tmp_path: Path, args: str, expected: tuple[str, ...] | None
 ) -> None:
     write(tmp_path, {"check": ""})
-    test, hashed = script_test(tmp_path, config(tmp_path, f"verify_args: {args}\n"))
+    test, hashed = script_test(tmp_path, config(tmp_path, f"verify_args: {args}\n"), tmp_path)
     argv = tuple(word.replace("DIR", str(tmp_path)) for word in expected or ())
     assert test == (ScriptTest(argv) if expected else None)
     assert str(tmp_path) not in "".join(hashed)
@@ -108,7 +108,7 @@ def test_a_test_is_left_out_where_a_named_file_is_missing(
 )
 def test_wrong_arguments_name_the_config(tmp_path: Path, args: str, error: str) -> None:
     with pytest.raises(InputError) as caught:
-        script_test(tmp_path, config(tmp_path, f"verify_args: {args}\n"))
+        script_test(tmp_path, config(tmp_path, f"verify_args: {args}\n"), tmp_path)
     assert str(caught.value).startswith(f"{tmp_path}/config.yaml: {error}")
 
 

@@ -201,8 +201,10 @@ def _production(look: _Reading, item: Found) -> None:
     """Look at each file of a production recipe by itself, so that one error hides no other."""
     directory = item.directory
     path = directory / Kind.PRODUCTION
-    control = look.attempt(Rule.RECIPE, lambda: read_control(directory / "control"), directory)
-    look.attempt(Rule.FILE, lambda: load_context(directory, item.tree, docker_pkg_ignored(directory)), directory)
+    control = look.attempt(Rule.RECIPE, lambda: read_control(directory / "control", item.tree), directory)
+    look.attempt(
+        Rule.FILE, lambda: load_context(directory, item.tree, docker_pkg_ignored(directory, item.tree)), directory
+    )
     text = look.attempt(Rule.TEMPLATE, lambda: look.templates.render(directory, item.tree), directory)
     _uids(look)
     if text is None:

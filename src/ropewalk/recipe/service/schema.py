@@ -318,11 +318,12 @@ def _variant(node: Node) -> Settings:
     return _settings(node, node.fields((*_COMMON, "copies", "includes"), _COMMON_LATER))
 
 
-def read_blubber(path: Path) -> Blubber:
+def read_blubber(path: Path, tree: Path | None = None) -> Blubber:
     """Read a service's ``blubber.yaml``.
 
     Args:
         path: The file.
+        tree: The tree's root; see `read_text`.
 
     Returns:
         What its top level and its variants set.
@@ -330,7 +331,7 @@ def read_blubber(path: Path) -> Blubber:
     Raises:
         InputError: It is not version 4, a key is unknown or not read yet, or a value is wrong; names file and line.
     """
-    root = load(path)
+    root = load(path, tree)
     given = root.fields((*_COMMON, "variants", "version"), _COMMON_LATER)
     version = root.need("version")
     if version.value != "v4":

@@ -10,8 +10,9 @@ from ropewalk.errors import InputError
 from ropewalk.recipe.context import docker_ignored, load_context
 from ropewalk.recipe.digest import Says
 from ropewalk.recipe.dockerfile import parse
-from ropewalk.recipe.head import Head, read_text
+from ropewalk.recipe.head import Head
 from ropewalk.recipe.kind import Kind
+from ropewalk.recipe.opened import read_text
 from ropewalk.recipe.parents import Rules, parents
 from ropewalk.recipe.recipe import Forbidden, Generation, Parent, ParentRole, Recipe, VariantTest
 from ropewalk.recipe.service.phases import Variant
@@ -63,7 +64,7 @@ def load_service(directory: Path, head: Head, rules: Rules, tree: Path) -> Recip
         InputError: The file is wrong; names file and line.
     """
     path = directory / Kind.SERVICE
-    config, blubber = rules.config, read_blubber(path)
+    config, blubber = rules.config, read_blubber(path, tree)
     if PUBLISHED not in blubber.variants:
         hint = f"{nearest(PUBLISHED, blubber.variants)} (the published variant is called {PUBLISHED})"
         raise InputError(f"there is no variant `{PUBLISHED}`", where=str(path), hint=hint)
@@ -73,7 +74,7 @@ def load_service(directory: Path, head: Head, rules: Rules, tree: Path) -> Recip
     text = render(PUBLISHED, blubber)
     test = VariantTest(render(TESTED, blubber)) if TESTED in blubber.variants else None
     rules = replace(rules, where=f"{path} (rendered)", places=_places(made))
-    context = load_context(directory, tree, docker_ignored(directory))
+    context = load_context(directory, tree, docker_ignored(directory, tree))
     says = Says(Generation.SERVICE, head, text, context, test=(test.dockerfile,) if test else ())
     return Recipe(
         generation=Generation.SERVICE,
