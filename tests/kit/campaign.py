@@ -7,10 +7,10 @@ from pathlib import Path
 from ropewalk.recipe import Recipe, load_config, load_tree
 
 REGISTRY = "registry.example.org"
-_CONFIG = f"""\
+CONFIG = f"""\
 registry: {REGISTRY}
-base_images: [{REGISTRY}/bookworm:latest]
-known_uid_mappings: {{root: 0, www-data: 33, nobody: 65534}}
+base_images: [{REGISTRY}/{{base}}:latest]
+known_uid_mappings: {{{{root: 0, www-data: 33, nobody: 65534}}}}
 """
 _BASE = """\
 name: bookworm
@@ -21,7 +21,7 @@ packages: [{packages}]
 env: {{LANG: C.UTF-8}}
 labels: {{}}
 """
-_CHANGELOG = """\
+CHANGELOG = """\
 {name} (1) wikimedia; urgency=medium
 
   * First.
@@ -42,10 +42,13 @@ def write_tree(into: Path, version: str, packages: str, images: Mapping[str, str
     Returns:
         The recipes by name.
     """
-    files = {"config.yaml": _CONFIG, "tree/bases/bookworm/base.yaml": _BASE.format(version=version, packages=packages)}
+    files = {
+        "config.yaml": CONFIG.format(base="bookworm"),
+        "tree/bases/bookworm/base.yaml": _BASE.format(version=version, packages=packages),
+    }
     for name, dockerfile in images.items():
         files[f"tree/images/{name}/Dockerfile.template"] = dockerfile.replace("@", f"{REGISTRY}/")
-        files[f"tree/images/{name}/changelog"] = _CHANGELOG.format(name=name)
+        files[f"tree/images/{name}/changelog"] = CHANGELOG.format(name=name)
     for path, text in files.items():
         (into / path).parent.mkdir(parents=True, exist_ok=True)
         (into / path).write_text(text, encoding="utf-8")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from ropewalk.oci.model import Entry, EntryType
 from ropewalk.oci.tree import flatten
 from ropewalk.recipe.dockerfile import parse
-from ropewalk.refresh.accounts import PATHS
+from ropewalk.refresh.decide import MERGED
 from ropewalk.refresh.inputs import INFO, STATUS, DpkgFiles, RebaseInputs
 
 Said = str | Entry
@@ -71,7 +71,7 @@ def dpkg(paths: Mapping[str, Said]) -> DpkgFiles:
     texts = {path: said.encode() for path, said in paths.items() if isinstance(said, str)}
     lists = {path: data for path, data in texts.items() if path.startswith(INFO) and path.endswith(".list")}
     triggers = {path: data for path, data in texts.items() if path.startswith(INFO) and path.endswith(".triggers")}
-    return DpkgFiles(texts.get(STATUS, b""), lists, triggers, {p: data for p, data in texts.items() if p in PATHS})
+    return DpkgFiles(texts.get(STATUS, b""), lists, triggers, {p: data for p, data in texts.items() if p in MERGED})
 
 
 def inputs(

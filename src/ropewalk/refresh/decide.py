@@ -4,13 +4,14 @@
 only where it equals a full rebuild. The rules and their numbers were measured on real packages.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from ropewalk.debian import parse_status, stanzas, unmet
-from ropewalk.oci.model import EntryType
+from ropewalk.debian import parse_status, unmet
+from ropewalk.oci.model import Entry, EntryType
 from ropewalk.oci.tree import Tree, changed, flatten
-from ropewalk.refresh import accounts
+from ropewalk.refresh import accounts, automatic, debconf
 from ropewalk.refresh.inputs import STATUS, Changes, MovedParent, RebaseInputs, changes
 from ropewalk.refresh.merge import merge_entry, merge_status
 from ropewalk.refresh.refusal import Refusal
@@ -18,12 +19,8 @@ from ropewalk.refresh.rules import build_configuration, built_using, computed, c
 
 LD_CACHE = "etc/ld.so.cache"
 
-_NOT_YET = {
-    "var/cache/debconf/config.dat": ("merge 3", "parent and child both changed debconf's database"),
-    "var/cache/debconf/templates.dat": ("merge 3", "parent and child both changed debconf's database"),
-    "var/lib/apt/extended_states": ("merge 6", "parent and child both changed which packages are automatic"),
-}
-"""Files that a later Ropewalk merges by their format."""
+MERGED = frozenset((*accounts.PATHS, *debconf.PATHS, automatic.PATH))
+"""Files that are merged by their format, dpkg's status apart."""
 
 _RECONCILE_LIMIT = 4 << 20
 """Bytes of a reconcile layer, uncompressed, above which a rebuild is cheaper to ship."""
@@ -39,6 +36,8 @@ class Decision:
         merged: Files that both sides changed and that were merged by their format, as (path, content).
         ldconfig: ``etc/ld.so.cache`` must be made by the image's ldconfig.
         proof: Why the image must be proven before it is published; empty where it need not be.
+        converged: Packages of the old parent that the child upgraded to the new parent's very version. Its own layer hides
+            the parent's files, so that it is to be rebuilt some day; the next update of such a package is refused (rule 1).
     """
 
     target: Tree
@@ -46,6 +45,7 @@ class Decision:
     merged: tuple[tuple[str, bytes], ...]
     ldconfig: bool
     proof: tuple[str, ...]
+    converged: tuple[str, ...] = ()
 
 
 def decide(inputs: RebaseInputs) -> Decision | Refusal:
@@ -71,7 +71,11 @@ def decide(inputs: RebaseInputs) -> Decision | Refusal:
     watched = hooks(found)
     if isinstance(watched, Refusal):
         return watched
-    return _merge(found, (*made, *watched))
+    merged = combine(found)
+    if isinstance(merged, Refusal):
+        return merged
+    refusal = _relations(found, merged) or _bound(merged)
+    return refusal or replace(merged, proof=(*made, *watched, *merged.proof))
 
 
 def refuse_early(*, allowed: bool, moved: Sequence[MovedParent]) -> Refusal | None:
@@ -88,10 +92,38 @@ def refuse_early(*, allowed: bool, moved: Sequence[MovedParent]) -> Refusal | No
     return None
 
 
-# Rules 1 and 2: the merge
+# Rule 1: the merge
 
 
-def _merge(found: Changes, proof: tuple[str, ...]) -> Decision | Refusal:
+def combine(found: Changes) -> Decision | Refusal:
+    """Stack the child's own layers on the new parent and merge what both changed; no other rule is asked.
+
+    Args:
+        found: The trees and where they differ.
+
+    Returns:
+        What the reconcile layer must hold, or the first conflict.
+    """
+    target, conflicts = _by_path(found)
+    converged = _converged(found)
+    formats = _by_format(found, target, conflicts, converged=bool(converged))
+    if isinstance(formats, Refusal):
+        return formats
+    ldconfig = conflicts.pop(LD_CACHE, None) is not None
+    for path in formats:
+        conflicts.pop(path, None)
+    refusal = next(iter(conflicts.values()), None) or _without_place(target)
+    if refusal is not None:
+        return refusal
+    merged = _reconcile(found.inputs, target, formats, ldconfig=ldconfig)
+    proof: tuple[str, ...] = ()
+    if not _accounts_stand(found.inputs) and any(path in accounts.PATHS for path in found.own):
+        proof = ("the parent gained or lost accounts, so numbers may be given out otherwise",)
+    return replace(merged, proof=proof, converged=converged)
+
+
+def _by_path(found: Changes) -> tuple[dict[str, Entry], dict[str, Refusal]]:
+    """Merge path by path; return the tree, and the paths that need more than that."""
     target = dict(found.child)
     conflicts: dict[str, Refusal] = {}
     for path in found.stale:
@@ -102,62 +134,62 @@ def _merge(found: Changes, proof: tuple[str, ...]) -> Decision | Refusal:
             target.pop(path, None)
         else:
             target[path] = merged
-    formats: list[tuple[str, bytes]] = []
-    for path in sorted(conflicts.keys() & {STATUS, *accounts.PATHS}):
-        if path != STATUS and not _same_attributes(path, found):
+    return target, conflicts
+
+
+def _by_format(
+    found: Changes, target: Tree, conflicts: Collection[str], *, converged: bool
+) -> dict[str, bytes] | Refusal:
+    """Merge by their formats the files in conflict, and those of which a rebuild would change what no conflict shows."""
+    formats: dict[str, bytes] = {}
+    both = _gained_twice(found)
+    for path in sorted((STATUS, *MERGED)):
+        hidden = (path in debconf.PATHS and converged and path in found.own) or (path == automatic.PATH and both)
+        if (path not in conflicts and not (hidden and path in target)) or (path != STATUS and not _alike(path, found)):
             continue
-        content = _status(found.inputs) if path == STATUS else _accounts(path, found.inputs)
+        files = (found.inputs.old_dpkg, found.inputs.new_dpkg, found.inputs.child_dpkg)
+        old, new, child = (dpkg.merged.get(path, b"") for dpkg in files)
+        content: bytes | Refusal
+        if path == STATUS:
+            content = merge_status(*found.packages)
+        elif path == automatic.PATH:
+            content = automatic.merge_automatic(old, new, child, both)
+        elif path in debconf.PATHS:
+            content = debconf.merge_debconf(path, old, new, child, converged=converged)
+        else:
+            content = accounts.merge_accounts(path, old, new, child)
         if isinstance(content, Refusal):
             return content
-        formats.append((path, content))
-        del conflicts[path]
-    ldconfig = conflicts.pop(LD_CACHE, None) is not None
-    for path, conflict in conflicts.items():
-        rule, reason = _NOT_YET.get(path, (conflict.rule, conflict.reason))
-        return Refusal(rule, path, reason)
-    refusal = _automatic(found) or _without_place(target)
-    if refusal is not None:
-        return refusal
-    if not _accounts_stand(found.inputs) and any(path in accounts.PATHS for path in found.own):
-        proof = (*proof, "the parent gained or lost accounts, so numbers may be given out otherwise")
-    return _reconcile(found.inputs, target, tuple(formats), ldconfig=ldconfig, proof=proof)
+        if path in conflicts or hashlib.sha256(content).hexdigest() != target[path].sha256:
+            formats[path] = content
+    return formats
 
 
-def _same_attributes(path: str, found: Changes) -> bool:
-    """Say whether parent and child have a path alike but for its content; the old parent may lack it."""
-    new, child = found.inputs.new.get(path), found.child.get(path)
-    entries = [entry for entry in (found.inputs.old.get(path), new, child) if entry is not None]
-    alike = {(entry.type, entry.mode, entry.uid, entry.gid, entry.xattrs) for entry in entries}
-    return new is not None and child is not None and len(alike) == 1
-
-
-def _accounts(path: str, inputs: RebaseInputs) -> bytes | Refusal:
-    files = (inputs.old_dpkg, inputs.new_dpkg, inputs.child_dpkg)
-    return accounts.merge_accounts(path, *(dpkg.accounts.get(path, b"") for dpkg in files))
+def _alike(path: str, found: Changes) -> bool:
+    """Say whether all sides have a path alike but for its content; one may lack it that never had it."""
+    trees = (found.inputs.old, found.inputs.new, found.child)
+    old, new, child = (tree.get(path) for tree in trees)
+    if old is not None and (new is None or child is None):
+        return False
+    entries = [entry for entry in (old, new, child) if entry is not None]
+    return len({(entry.type, entry.mode, entry.uid, entry.gid, entry.xattrs) for entry in entries}) == 1
 
 
 def _accounts_stand(inputs: RebaseInputs) -> bool:
-    return accounts.same_names(inputs.old_dpkg.accounts, inputs.new_dpkg.accounts)
+    return accounts.same_names(inputs.old_dpkg.merged, inputs.new_dpkg.merged)
 
 
-def _status(inputs: RebaseInputs) -> bytes | Refusal:
-    merged = merge_status(inputs.old_dpkg.status, inputs.new_dpkg.status, inputs.child_dpkg.status)
-    if isinstance(merged, Refusal):
-        return merged
-    before = set(unmet(parse_status(inputs.child_dpkg.status)))
-    worse = [line for line in unmet(parse_status(merged)) if line not in before]
-    return Refusal(2, STATUS, worse[0]) if worse else merged
+def _gained_twice(found: Changes) -> frozenset[tuple[str, str]]:
+    """Return the packages that are new in the new parent and in the child."""
+    old, new, child = (packages.keys() for packages in found.packages)
+    return frozenset((new - old) & (child - old))
 
 
-def _automatic(found: Changes) -> Refusal | None:
-    """Refuse where a package of the child came into the parent too: whose mark holds is merge 6's affair."""
-    files = (found.inputs.old_dpkg, found.inputs.new_dpkg, found.inputs.child_dpkg)
-    old, new, child = (set(stanzas(dpkg.status)) for dpkg in files)
-    both = sorted((new - old) & (child - old))
-    path = "var/lib/apt/extended_states"
-    if both and (path in found.own or path in found.parent):
-        return Refusal("merge 6", path, f"package {both[0][0]} is new in the parent and in the child")
-    return None
+def _converged(found: Changes) -> tuple[str, ...]:
+    """Return the packages of the old parent that the child upgraded to what the new parent has."""
+    old, new, child = found.packages
+    same = (key[0] for key, text in old.items() if key in new and text != new[key] == child.get(key))
+    return tuple(sorted(same))
 
 
 def _without_place(target: Tree) -> Refusal | None:
@@ -170,18 +202,29 @@ def _without_place(target: Tree) -> Refusal | None:
     return None
 
 
-def _reconcile(
-    inputs: RebaseInputs,
-    target: Tree,
-    merged: tuple[tuple[str, bytes], ...],
-    *,
-    ldconfig: bool,
-    proof: tuple[str, ...],
-) -> Decision | Refusal:
+def _reconcile(inputs: RebaseInputs, target: Tree, merged: Mapping[str, bytes], *, ldconfig: bool) -> Decision:
     candidate = flatten((inputs.new.values(), *inputs.own))
-    made = {*(path for path, _ in merged), *((LD_CACHE,) if ldconfig else ())}
-    paths = tuple(sorted({*changed(candidate, target), *made}))
-    size = sum(target[path].size for path in paths if path in target and path not in made)
-    if size > _RECONCILE_LIMIT:
-        return Refusal("size", "", f"the reconcile layer would hold {size >> 20} MiB; a rebuild is cheaper to ship")
-    return Decision(target, paths, merged, ldconfig, proof)
+    made = {*merged, *((LD_CACHE,) if ldconfig else ())}
+    return Decision(target, tuple(sorted({*changed(candidate, target), *made})), tuple(merged.items()), ldconfig, ())
+
+
+# Rule 2, and the bound
+
+
+def _relations(found: Changes, merged: Decision) -> Refusal | None:
+    """Refuse a set of packages with an unmet or violated relation that the child does not have already."""
+    status = dict(merged.merged).get(STATUS)
+    if status is None:
+        return None
+    before = set(unmet(parse_status(found.inputs.child_dpkg.status)))
+    worse = [line for line in unmet(parse_status(status)) if line not in before]
+    return Refusal(2, STATUS, worse[0]) if worse else None
+
+
+def _bound(merged: Decision) -> Refusal | None:
+    made = dict(merged.merged)
+    paths = (path for path in merged.reconcile if path in merged.target and path not in made)
+    size = sum(merged.target[path].size for path in paths if path != LD_CACHE or not merged.ldconfig)
+    if size <= _RECONCILE_LIMIT:
+        return None
+    return Refusal("size", "", f"the reconcile layer would hold {size >> 20} MiB; a rebuild is cheaper to ship")

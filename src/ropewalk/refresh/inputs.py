@@ -3,12 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ropewalk.debian import stanzas
 from ropewalk.oci.model import Entry, EntryType
 from ropewalk.oci.tree import Tree, changed, same, sources
 from ropewalk.recipe.dockerfile import Dockerfile
 
 STATUS = "var/lib/dpkg/status"
 INFO = "var/lib/dpkg/info/"
+Packages = Mapping[tuple[str, str], str]
+"""dpkg's paragraphs by package and architecture."""
+
 _MERGED = ("bin/", "lib/", "lib32/", "lib64/", "libx32/", "sbin/")
 """Directories that are links into ``/usr``; packages may still name files below them."""
 
@@ -36,13 +40,13 @@ class DpkgFiles:
         status: ``var/lib/dpkg/status``; empty where there is none.
         lists: ``info/*.list``.
         triggers: ``info/*.triggers``.
-        accounts: passwd, group, shadow and gshadow, as far as they are there.
+        merged: What is merged by its format, as far as it is there: accounts, debconf's databases, apt's marks.
     """
 
     status: bytes = b""
     lists: Mapping[str, bytes] = field(default_factory=dict)
     triggers: Mapping[str, bytes] = field(default_factory=dict)
-    accounts: Mapping[str, bytes] = field(default_factory=dict)
+    merged: Mapping[str, bytes] = field(default_factory=dict)
 
     def owned(self) -> frozenset[str]:
         """Return all paths that dpkg says it unpacked, as a merged ``/usr`` has them and as the packages name them."""
@@ -94,6 +98,7 @@ class Changes:
         stale: Those of them that the child does not have as the new parent has them, sorted.
         own: Files, links and other things that are no directory, of the child's own layers.
         owned: Paths that dpkg says it unpacked in the child.
+        packages: dpkg's paragraphs of the old parent, the new parent and the child, by package and architecture.
     """
 
     inputs: RebaseInputs
@@ -102,6 +107,7 @@ class Changes:
     stale: tuple[str, ...]
     own: Mapping[str, Entry]
     owned: frozenset[str]
+    packages: tuple[Packages, Packages, Packages]
 
 
 def changes(inputs: RebaseInputs) -> Changes:
@@ -115,7 +121,9 @@ def changes(inputs: RebaseInputs) -> Changes:
     parent = changed(inputs.old, inputs.new)
     stale = tuple(path for path in parent if not equal(tree.get(path), inputs.new.get(path)))
     own = {p: s.entry for p, s in child.items() if s.layer > 0 and s.entry.type is not EntryType.DIRECTORY}
-    return Changes(inputs, tree, parent, stale, own, inputs.child_dpkg.owned())
+    files = (inputs.old_dpkg, inputs.new_dpkg, inputs.child_dpkg)
+    old, new, here = (stanzas(dpkg.status) for dpkg in files)
+    return Changes(inputs, tree, parent, stale, own, inputs.child_dpkg.owned(), (old, new, here))
 
 
 def equal(a: Entry | None, b: Entry | None) -> bool:

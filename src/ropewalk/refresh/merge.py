@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from ropewalk.debian import stanzas
 from ropewalk.oci.model import Entry, EntryType, ImageConfig
-from ropewalk.refresh.inputs import STATUS, equal
+from ropewalk.refresh.inputs import STATUS, Packages, equal
 from ropewalk.refresh.refusal import Refusal
 
 T = TypeVar("T")
@@ -84,11 +83,11 @@ def merge_mapping(
     return merged
 
 
-def merge_status(old: bytes, new: bytes, child: bytes) -> bytes | Refusal:
+def merge_status(old: Packages, new: Packages, child: Packages) -> bytes | Refusal:
     """Merge dpkg's status by paragraph, as dpkg itself would write it: sorted by package and architecture.
 
     Args:
-        old: The old parent's ``var/lib/dpkg/status``.
+        old: The paragraphs of the old parent's ``var/lib/dpkg/status``.
         new: The new parent's.
         child: The child's.
 
@@ -99,7 +98,7 @@ def merge_status(old: bytes, new: bytes, child: bytes) -> bytes | Refusal:
     def conflict(key: tuple[str, str]) -> Refusal:
         return Refusal(1, STATUS, f"parent and child both changed package {key[0]}")
 
-    merged = merge_mapping(stanzas(old), stanzas(new), stanzas(child), conflict)
+    merged = merge_mapping(old, new, child, conflict)
     if isinstance(merged, Refusal):
         return merged
     text = "".join(f"{merged[key]}\n" for key in sorted(merged))

@@ -17,8 +17,7 @@ from ropewalk.oci.tree import Tree, ancestors
 from ropewalk.recipe.dockerfile import parse
 from ropewalk.recipe.recipe import ParentRole, Recipe
 from ropewalk.recipe.record import BuildRecord, LayerKind, OwnedLayer, ParentPin, RecordBook
-from ropewalk.refresh.accounts import PATHS
-from ropewalk.refresh.decide import LD_CACHE, Decision, decide
+from ropewalk.refresh.decide import LD_CACHE, MERGED, Decision, decide
 from ropewalk.refresh.inputs import INFO, STATUS, DpkgFiles, MovedParent, RebaseInputs
 from ropewalk.refresh.merge import merge_config
 from ropewalk.refresh.refusal import Refusal
@@ -37,6 +36,7 @@ class Rebased:
         reconcile_bytes: Compressed size of the reconcile layer; 0 where none was needed.
         proof: Why it must be proven before it is published; empty where it need not be.
         origin: Digest of the image whose own layers it has.
+        converged: Packages of the parent that its own layer holds too, at the same version; see `Decision`.
     """
 
     image: Image
@@ -44,6 +44,7 @@ class Rebased:
     reconcile_bytes: int
     proof: tuple[str, ...]
     origin: str
+    converged: tuple[str, ...] = ()
 
     @property
     def needs_proof(self) -> bool:
@@ -74,7 +75,7 @@ class DpkgReader:
             status=found.get(STATUS, b""),
             lists={path: data for path, data in found.items() if path.endswith(".list")},
             triggers={path: data for path, data in found.items() if path.endswith(".triggers")},
-            accounts={path: found[path] for path in PATHS if path in found},
+            merged={path: found[path] for path in MERGED if path in found},
         )
 
     def _layer(self, layer: Layer) -> dict[str, bytes]:
@@ -87,7 +88,7 @@ class DpkgReader:
 
 
 def _is_read(path: str) -> bool:
-    return path == STATUS or path in PATHS or (path.startswith(INFO) and path.endswith(_KEPT))
+    return path == STATUS or path in MERGED or (path.startswith(INFO) and path.endswith(_KEPT))
 
 
 def origin(book: RecordBook, record: BuildRecord) -> BuildRecord | None:
@@ -138,7 +139,9 @@ def rebase(
     if root.layers[: len(old.layers)] != old.layers:
         return Refusal("record", record.reference, "its own layer does not stand on that parent")
     stack = _Stack(shop.store, old, new, root.layers[len(old.layers) :])
-    decision = decide(_inputs(recipe, made, pins or made.parents, stack, reader or DpkgReader(shop.store)))
+    parts = (old, new, stack.own)
+    reader = reader or DpkgReader(shop.store)
+    decision = decide(gather(shop.store, recipe, made, pins or made.parents, parts, reader=reader))
     if isinstance(decision, Refusal):
         return decision
     config = merge_config(old.config, new.config, root.config)
@@ -158,6 +161,7 @@ def rebase(
         reconcile_bytes=sum(layer.blob.size for layer in reconcile),
         proof=(*decision.proof, *_surroundings(old.config, new.config)),
         origin=made.digest,
+        converged=decision.converged,
     )
 
 
@@ -167,16 +171,32 @@ def _surroundings(old: ImageConfig, new: ImageConfig) -> tuple[str, ...]:
     return tuple(f"the parent's {name} changed" for name in names if getattr(old, name) != getattr(new, name))
 
 
-def _inputs(
-    recipe: Recipe, made: BuildRecord, pins: Sequence[ParentPin], stack: "_Stack", reader: DpkgReader
+def gather(
+    store: Store,
+    recipe: Recipe,
+    made: BuildRecord,
+    pins: Sequence[ParentPin],
+    layers: tuple[Image, Image, tuple[Layer, ...]],
+    *,
+    reader: DpkgReader,
 ) -> RebaseInputs:
-    store, old, new = stack.store, stack.old, stack.new
-    child = replace(old, layers=(*old.layers, *stack.own))
+    """Read all that a rebase is decided on.
+
+    Args:
+        store: Where the images are.
+        recipe: The child's recipe.
+        made: The record of the build that made its own layers.
+        pins: Its parents as they are now.
+        layers: The old parent, the new one, and the child's own layers.
+        reader: Reads dpkg's files.
+    """
+    old, new, own = layers
+    child = replace(old, layers=(*old.layers, *own))
     trees = store.tree(old), store.tree(new), store.tree(child)
     return RebaseInputs(
         old=trees[0],
         new=trees[1],
-        own=tuple(store.entries(layer.diff_id) for layer in stack.own),
+        own=tuple(store.entries(layer.diff_id) for layer in own),
         old_dpkg=reader.files(old.layers, trees[0]),
         new_dpkg=reader.files(new.layers, trees[1]),
         child_dpkg=reader.files(child.layers, trees[2]),

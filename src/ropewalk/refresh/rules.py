@@ -5,7 +5,7 @@ Each rule takes the `Changes` and returns a `Refusal`, or None (or what must be 
 
 import re
 
-from ropewalk.debian import fields, parse_relations, parse_status, stanzas, upstream_version
+from ropewalk.debian import fields, parse_relations, parse_status, upstream_version
 from ropewalk.oci.model import Entry, EntryType
 from ropewalk.oci.tree import ancestors
 from ropewalk.refresh.hooks import activations, check_hooks, check_triggers
@@ -40,7 +40,7 @@ _MAINTAINED = re.compile(
 
 def built_using(changes: Changes) -> Refusal | None:
     """Refuse a package that was linked statically from a source that changed."""
-    old, child = stanzas(changes.inputs.old_dpkg.status), stanzas(changes.inputs.child_dpkg.status)
+    old, _, child = changes.packages
     moved = _moved_sources(changes.inputs)
     for key, text in child.items():
         if key in old or "Static-Built-Using" not in text:
@@ -183,8 +183,7 @@ def _interpreter(changes: Changes) -> str:
 
 def hooks(changes: Changes) -> tuple[str, ...] | Refusal:
     """Judge the child's triggers and hooks: what must be proven, or why the image must be rebuilt."""
-    inputs = changes.inputs
-    old, new = stanzas(inputs.old_dpkg.status), stanzas(inputs.new_dpkg.status)
+    inputs, (old, new, _) = changes.inputs, changes.packages
     moved = {
         package
         for package, architecture in {*old, *new}

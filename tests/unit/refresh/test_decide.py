@@ -112,14 +112,14 @@ def test_a_number_that_two_accounts_would_share_is_refused() -> None:
         ({"etc/passwd": "a:x:1:1::/a:\n"}, {"etc/passwd": "a:x:2:1::/a:\n"}, "etc/passwd", "merge 5"),
         ({"etc/shadow": "root:*:2::\n"}, {"etc/shadow": "root:!:1::\n"}, "etc/shadow", "merge 5"),
         (
-            {"var/cache/debconf/config.dat": "a"},
-            {"var/cache/debconf/config.dat": "b"},
+            {"var/cache/debconf/config.dat": "Name: a\nValue: 1\n\n"},
+            {"var/cache/debconf/config.dat": "Name: a\nValue: 2\n\n"},
             "var/cache/debconf/config.dat",
             "merge 3",
         ),
         (
-            {"var/lib/apt/extended_states": "a"},
-            {"var/lib/apt/extended_states": "b"},
+            {"var/lib/apt/extended_states": "Package: a\nAuto-Installed: 1\n\n"},
+            {"var/lib/apt/extended_states": "Package: a\nAuto-Installed: 0\n\n"},
             "var/lib/apt/extended_states",
             "merge 6",
         ),
@@ -143,12 +143,46 @@ def test_a_package_that_both_changed_is_refused() -> None:
     assert _refused(inputs(_BASE, _NEWER, own)).reason == "parent and child both changed package libc6"
 
 
-def test_a_package_that_is_new_on_both_sides_is_refused_where_marks_exist() -> None:
-    new = {STATUS: status(stanza("libc6", "2"), stanza("zlib", "1"))}
-    own = {STATUS: status(stanza("libc6", "1"), stanza("zlib", "1")), "var/lib/apt/extended_states": "zlib"}
-    assert _refused(inputs(_BASE, new, own)).rule == "merge 6"
-    del own["var/lib/apt/extended_states"]
-    assert _allowed(inputs(_BASE, new, own)).reconcile == (STATUS,)
+def _mark(*packages: str) -> str:
+    return "".join(f"Package: {name}\nArchitecture: amd64\nAuto-Installed: 1\n\n" for name in packages)
+
+
+def test_a_package_that_is_new_on_both_sides_is_automatic_where_both_say_so() -> None:
+    marks = "var/lib/apt/extended_states"
+    new: dict[str, Said] = {STATUS: status(stanza("libc6", "2"), stanza("zlib", "1"))}
+    own: dict[str, Said] = {STATUS: status(stanza("libc6", "1"), stanza("zlib", "1"))}
+    manual, automatic = {**_BASE, marks: _mark("x")}, {**own, marks: _mark("x", "zlib")}
+    here = _allowed(inputs(manual, new, automatic))
+    assert dict(here.merged)[marks] == _mark("x").encode()
+    there = _allowed(inputs(manual, {**new, marks: _mark("x", "zlib")}, own))
+    assert dict(there.merged)[marks] == _mark("x").encode()
+    assert marks in there.reconcile
+    both = _allowed(inputs(manual, {**new, marks: _mark("x", "zlib")}, automatic))
+    assert marks not in dict(both.merged)
+    lost = _refused(inputs(_BASE, new, {**own, marks: _mark("zlib")}))
+    assert (lost.rule, lost.path) == ("merge 6", marks)
+
+
+def test_marks_of_both_sides_are_kept() -> None:
+    marks = "var/lib/apt/extended_states"
+    decision = _allowed(
+        inputs({**_BASE, marks: _mark("x")}, {**_NEWER, marks: _mark("x", "y")}, {**_NGINX, marks: _mark("x", "z")})
+    )
+    assert dict(decision.merged)[marks] == _mark("x", "y", "z").encode()
+
+
+def test_a_convergence_takes_the_new_parents_debconf_texts_and_is_told() -> None:
+    templates = "var/cache/debconf/templates.dat"
+
+    def item(text: str) -> str:
+        return f"Name: restart\nDescription: {text}\nOwners: restart\n\n"
+
+    own: dict[str, Said] = {**_NEWER, templates: item("libc6's"), f"{INFO}libc6.list": _BASE[f"{INFO}libc6.list"]}
+    decision = _allowed(inputs({**_BASE, templates: item("pam's")}, _NEWER, own))
+    assert decision.converged == ("libc6",)
+    assert decision.merged == ((templates, item("pam's").encode()),)
+    alone: dict[str, Said] = {**_NGINX, templates: item("nginx's")}
+    assert _allowed(inputs({**_BASE, templates: item("pam's")}, _NEWER, alone)).reconcile == (STATUS,)
 
 
 # Rule 2

@@ -5,7 +5,8 @@ from kit.rebase import file, link, stanza, status
 from ropewalk.debian import stanzas
 from ropewalk.oci.model import Entry, ImageConfig
 from ropewalk.refresh.inputs import equal
-from ropewalk.refresh.merge import merge_config, merge_entry, merge_status
+from ropewalk.refresh.merge import merge_config, merge_entry
+from ropewalk.refresh.merge import merge_status as merge_packages
 from ropewalk.refresh.refusal import Refusal
 
 _ENTRIES = st.none() | st.builds(
@@ -85,6 +86,10 @@ def _entry(value: Entry | Refusal | None) -> Entry | None:
 
 _NAMES = [f"lib{letter}" for letter in "abcdefgh"]
 _PACKAGES = st.dictionaries(st.sampled_from(_NAMES), st.sampled_from(["1", "2", "3"]))
+
+
+def merge_status(old: bytes, new: bytes, child: bytes) -> bytes | Refusal:
+    return merge_packages(stanzas(old), stanzas(new), stanzas(child))
 
 
 def _status(packages: dict[str, str]) -> bytes:
