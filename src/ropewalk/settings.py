@@ -73,6 +73,16 @@ class Settings:
         return self.state / "registry"
 
     @property
+    def campaigns(self) -> Path:
+        """Campaigns: a JSON file each."""
+        return self.state / "campaigns"
+
+    @property
+    def advisories(self) -> Path:
+        """What was fetched of the security tracker; a cache."""
+        return self.state / "advisories"
+
+    @property
     def logs(self) -> Path:
         """One log file per image build; they outlive a state directory that is made for one run."""
         return self.state / "logs" if self.shared is None else self.shared / "logs" / self.state.name

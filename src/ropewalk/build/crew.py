@@ -110,6 +110,7 @@ def in_order(
     work: Callable[[str], T],
     done: Callable[[str, T], None],
     go_on: Callable[[], bool] = lambda: True,
+    places: Mapping[str, tuple[int, ...]] | None = None,
 ) -> None:
     """Do some work for each line, several at once, each after those that it needs.
 
@@ -120,6 +121,7 @@ def in_order(
         work: Runs in a thread of its own; what it raises ends everything.
         done: Is told of each result, in the caller's thread, before what needs the line is started.
         go_on: Says whether more may be started; what runs is finished in any case.
+        places: Line -> what comes first of that which can be started; by default that for which most waits.
     """
     waiting = dict.fromkeys(lines)
     running: dict[Future[T], str] = {}
@@ -127,7 +129,7 @@ def in_order(
         while waiting or running:
             if go_on():
                 busy = {*waiting, *running.values()}
-                for line in ready(tuple(waiting), busy, links)[: jobs - len(running)]:
+                for line in ready(tuple(waiting), busy, links, places)[: jobs - len(running)]:
                     del waiting[line]
                     running[start(partial(work, line))] = line
             if not running:
@@ -136,18 +138,26 @@ def in_order(
                 done(running.pop(future), future.result())
 
 
-def ready(waiting: Collection[str], busy: Collection[str], links: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+def ready(
+    waiting: Collection[str],
+    busy: Collection[str],
+    links: Mapping[str, tuple[str, ...]],
+    places: Mapping[str, tuple[int, ...]] | None = None,
+) -> tuple[str, ...]:
     """Say what can be started now, what most waits for first.
 
     Args:
         waiting: Lines to build that have not been started, in the plan's order.
         busy: The same and those that are being built.
         links: Line -> the lines it needs.
+        places: Line -> what comes first; None leaves it to the chains.
 
     Returns:
         Those that need nothing of ``busy``: those with the longest chain of others behind them first.
     """
     needs = {line: ancestors(line, links) & set(busy) for line in waiting}
+    if places is not None:
+        return tuple(sorted((line for line in waiting if not needs[line]), key=lambda line: places[line]))
     behind = dict.fromkeys(busy, 0)
     for line in reversed(waiting if isinstance(waiting, tuple) else tuple(waiting)):
         for needed in links.get(line, ()):

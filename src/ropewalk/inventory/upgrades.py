@@ -60,12 +60,14 @@ class Offer:
         key: Its sort key.
         architecture: Its architecture; may be ``all``.
         suite: The suite, by its `ArchivePackage.origin`.
+        source_version: The version of its source package.
     """
 
     version: str
     key: str
     architecture: str
     suite: str
+    source_version: str
 
     @property
     def priority(self) -> int:
@@ -185,7 +187,7 @@ def _offers(archive_packages: Iterable[ArchivePackage], names: Collection[str]) 
     offers: dict[str, list[Offer]] = {}
     for one in archive_packages:
         if one.package in names:
-            offer = Offer(one.version, sort_key(one.version), one.architecture, one.origin)
+            offer = Offer(one.version, sort_key(one.version), one.architecture, one.origin, one.source_version)
             offers.setdefault(one.package, []).append(offer)
     return offers
 

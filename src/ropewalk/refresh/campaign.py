@@ -4,11 +4,11 @@ Run again, nothing happens: an image is renewed only while its own packages or i
 record appears when the image is tested and tagged. A run that was stopped goes on where it was.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Lock
 
-from ropewalk.archive import View
+from ropewalk.archive import Tracker, View
 from ropewalk.build import Made, Workshop, build_recipe, check, full_disk, in_order
 from ropewalk.build.site import Order
 from ropewalk.errors import InputError, RopewalkError
@@ -19,11 +19,12 @@ from ropewalk.recipe.recipe import ParentRole, Recipe
 from ropewalk.recipe.record import BuildRecord, How, ParentPin, Proof
 from ropewalk.refresh.intent import Intent, Way, intend
 from ropewalk.refresh.lines import AWAY, Line, Lost, lines_of, moved, pins_of
-from ropewalk.refresh.owners import Newer, newer_packages
+from ropewalk.refresh.planned import EVERYTHING, Work, limited, packages_of, work_of
 from ropewalk.refresh.prove import compare_rebuilt
 from ropewalk.refresh.rebase import DpkgReader, Rebased, origin, rebase
 from ropewalk.refresh.refusal import Refusal
 from ropewalk.refresh.report import RefreshReport, RefreshRow
+from ropewalk.refresh.scope import Scope
 
 Publish = Callable[[BuildRecord], int]
 """Publishes an image; says how many bytes were sent. Called again for the same image, it must do nothing more."""
@@ -31,6 +32,14 @@ Publish = Callable[[BuildRecord], int]
 
 Fetch = Callable[[BuildRecord], None]
 """Brings an image of the registry into the store, its layers with it."""
+
+Choose = Callable[[Sequence[Line]], Scope]
+"""Says, of the lines with an image, which a campaign may touch."""
+
+
+def everything(_lines: Sequence[Line]) -> Scope:
+    """Let a campaign touch every line."""
+    return EVERYTHING
 
 
 def refresh(
@@ -43,6 +52,9 @@ def refresh(
     fetch: Fetch | None = None,
     prove_all: bool = False,
     jobs: int = 1,
+    choose: Choose = everything,
+    tracker: Tracker | None = None,
+    told: Callable[[RefreshRow], None] = lambda _row: None,
 ) -> RefreshReport:
     """Renew every image that a view makes old.
 
@@ -55,9 +67,12 @@ def refresh(
         fetch: Brings what only the registry has and the work needs; None where no registry is asked.
         prove_all: Prove every rebased image before it is recorded, not only those that the rules want proven.
         jobs: How many images at once.
+        choose: Says, of the lines with an image, which may be touched.
+        tracker: What the security tracker says, for the order of work; None where it was not asked.
+        told: Is told of each line, in the caller's thread, as soon as it is done.
 
     Returns:
-        One row a line. A failure is told in its row and passes over the descendants, nothing else.
+        One row a line, in the order of work. A failure is told in its row and passes over the descendants, nothing else.
 
     Raises:
         InputError: Recipes need each other.
@@ -70,19 +85,21 @@ def refresh(
             and view.id not in (line.record.view, shop.book.seen(line.record.digest))
         ):
             fetch(line.record)
-    lines = lines_of(recipes, known, shop.store)
-    newer = newer_packages(view, shop.views, shop.store, [(line.recipe, line.record) for line in lines])
-    campaign = _Campaign(shop, tuple(recipes), view, publish, fetch, newer, known, prove_all=prove_all)
-    by_reference = {line.recipe.reference: line for line in lines}
+    links = edges(recipes)
+    todo = work_of(lines_of(recipes, known, shop.store), links, view, shop.views, shop.store, tracker=tracker)
+    scope = choose(todo.lines)
+    campaign = _Campaign(shop, tuple(recipes), view, publish, fetch, todo, scope, known, prove_all=prove_all)
+    by_reference = {line.recipe.reference: line for line in todo.lines}
     rows: dict[str, RefreshRow] = {}
 
     def done(reference: str, result: _Result) -> None:
         rows[reference] = campaign.row(by_reference[reference], result)
+        told(rows[reference])
 
     def work(reference: str) -> _Result:
         return campaign.result(by_reference[reference])
 
-    in_order(tuple(by_reference), campaign.links, jobs=jobs, work=work, done=done)
+    in_order(tuple(by_reference), links, jobs=jobs, work=work, done=done, places=todo.places)
     return RefreshReport(view.id, tuple(rows[reference] for reference in by_reference))
 
 
@@ -106,7 +123,8 @@ class _Campaign:
     view: View
     publish: Publish | None
     fetch: Fetch | None
-    newer: Mapping[str, tuple[Newer, ...]]
+    todo: Work
+    scope: Scope
     observed: Observed
     prove_all: bool
     failed: set[str] = field(default_factory=set)
@@ -154,6 +172,9 @@ class _Campaign:
             bytes_pushed=pushed,
             proven=proof is not None and proof.equal,
             error=error,
+            digest=result.record.digest,
+            severity=self.todo.severity(line.recipe.reference),
+            packages=packages_of(line.recipe.reference, self.todo, self.scope),
         )
 
     def _send(self, line: Line, result: _Result) -> int:
@@ -167,9 +188,10 @@ class _Campaign:
         pins = pins_of(line, self.recipes, self.records, self.observed)
         if isinstance(pins, Lost):
             return _Result(record, Way.UNCHANGED, pins.reason, error=f"{record.reference}: {pins}")
-        intent = intend(recipe, record, self.newer.get(recipe.reference, ()), moved(line, pins, ()))
+        newer = self.todo.newer.get(recipe.reference, ())
+        intent = limited(intend(recipe, record, newer, moved(line, pins, ())), line, self.scope)
         if intent.way is Way.UNCHANGED:
-            if recipe.digest == record.recipe_digest and line.here:
+            if recipe.digest == record.recipe_digest and line.here and self.scope.ask.everything:
                 self.shop.book.mark_seen(record.digest, self.view.id)
             return _Result(record, intent.way, intent.reason if line.here else AWAY)
         self._bring(line, [pin.digest for pin in pins])

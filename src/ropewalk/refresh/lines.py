@@ -1,16 +1,13 @@
-"""The lines of a tree that have an image, their parents as they are now, and what a refresh would do with them."""
+"""The lines of a tree that have an image, and their parents as they are now."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from ropewalk.archive import View, ViewBook
 from ropewalk.oci.store import Store
-from ropewalk.plan import Observed, ancestors, edges, next_build, order, resolve
+from ropewalk.plan import Observed, edges, next_build, order, resolve
 from ropewalk.recipe.recipe import Parent, ParentRole, Recipe
 from ropewalk.recipe.record import BuildRecord, ParentPin
-from ropewalk.refresh.intent import Intent, Moved, Way, intend
-from ropewalk.refresh.owners import newer_packages
-from ropewalk.refresh.report import RefreshRow
+from ropewalk.refresh.intent import Moved
 
 AWAY = "only the registry has it: its packages are looked at when it is fetched"
 
@@ -133,56 +130,3 @@ def moved(line: Line, pins: Sequence[ParentPin], renewed: Collection[str]) -> Mo
         else:
             build.append(name)
     return Moved(final, tuple(dict.fromkeys(build)))
-
-
-def plan_refresh(
-    recipes: Sequence[Recipe], view: View, *, observed: Observed, store: Store, views: ViewBook
-) -> tuple[RefreshRow, ...]:
-    """Say what `refresh` would do, without making anything.
-
-    Args:
-        recipes: The tree.
-        view: The archive view.
-        observed: What store, records and registry know.
-        store: The local store.
-        views: Reads the view's packages.
-
-    Returns:
-        One row a line; a rebase is told as such although the new parent's tree may still forbid it. A line of which
-        nothing can be said has its reason as error, and so have those that need it.
-
-    Raises:
-        InputError: Recipes need each other.
-    """
-    records = tuple(known.record for known in observed.known)
-    lines, links = lines_of(recipes, observed, store), edges(recipes)
-    newer = newer_packages(view, views, store, [(line.recipe, line.record) for line in lines if line.here])
-    renewed: set[str] = set()
-    failed: set[str] = set()
-    rows = []
-    for line in lines:
-        reference, old = line.recipe.reference, line.record.reference
-        broken = sorted(failed & ancestors(reference, links))
-        pins = (
-            Lost(f"needs {broken[0]}", f"mend {broken[0]} first")
-            if broken
-            else pins_of(line, recipes, records, observed)
-        )
-        if isinstance(pins, Lost):
-            failed.add(reference)
-            rows.append(RefreshRow(line.recipe.path, old, old, Way.UNCHANGED, pins.reason, error=str(pins)))
-            continue
-        intent = intend(line.recipe, line.record, newer.get(reference, ()), moved(line, pins, renewed))
-        rows.append(_row(line, intent))
-        if intent.way is not Way.UNCHANGED:
-            renewed.add(line.record.digest)
-    return tuple(rows)
-
-
-def _row(line: Line, intent: Intent) -> RefreshRow:
-    old = line.record.reference
-    if intent.way is Way.UNCHANGED:
-        reason = intent.reason if line.here else AWAY
-        return RefreshRow(line.recipe.path, old, old, intent.way, reason)
-    reason = f"{intent.reason}: rebase if rules allow" if intent.way is Way.REBASED else intent.reason
-    return RefreshRow(line.recipe.path, old, line.following_reference, intent.way, reason)

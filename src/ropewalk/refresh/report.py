@@ -1,8 +1,10 @@
 """What a refresh did, or would do, image by image."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from ropewalk.refresh.expect import Expected
 from ropewalk.refresh.intent import Way
+from ropewalk.refresh.owners import Newer
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,10 @@ class RefreshRow:
         bytes_pushed: What was sent to the registry.
         proven: A full rebuild gave the same image.
         error: Why it failed; empty otherwise.
+        digest: Of the image that is current now; empty in a plan.
+        severity: How much it matters.
+        packages: What of it the archive has newer: of its own layers, and what a limited campaign is about.
+        expected: What the work will take, by what it took before.
     """
 
     name: str
@@ -30,6 +36,10 @@ class RefreshRow:
     bytes_pushed: int = 0
     proven: bool = False
     error: str = ""
+    digest: str = ""
+    severity: str = ""
+    packages: tuple[Newer, ...] = ()
+    expected: Expected = field(default_factory=Expected)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +48,7 @@ class RefreshReport:
 
     Attributes:
         view: Id of the archive view.
-        images: One row for each line that has an image, parents before children.
+        images: One row for each line that has an image, in the order of work, parents before children.
     """
 
     view: str

@@ -1,0 +1,150 @@
+"""Campaigns as they are kept: what asked for each, on which view, which images, and what became of them.
+
+An image's own record says whether it is done, so a campaign that was stopped goes on without this file; the file keeps
+what it was about, and what it took.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from ropewalk import atomic
+from ropewalk.errors import InputError
+from ropewalk.recipe.yamlfile import nearest
+from ropewalk.refresh.intent import Way
+
+
+class State(StrEnum):
+    """Where a campaign stands."""
+
+    STOPPED = "stopped"
+    """It was begun and did not come to its end, or it is at work just now; run again, it goes on."""
+    FAILED = "failed"
+    """It came to its end, but some images could not be renewed."""
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignRow:
+    """What a campaign did with one image.
+
+    Attributes:
+        name: The line's name.
+        old: The reference that was current before.
+        new: The reference that is current now.
+        digest: Its digest.
+        how: What was done.
+        reason: Why.
+        seconds: How long it took, with test and publication.
+        bytes_pushed: What was sent to the registry.
+        error: Why it failed; empty otherwise.
+    """
+
+    name: str
+    old: str
+    new: str
+    digest: str
+    how: Way
+    reason: str
+    seconds: float
+    bytes_pushed: int
+    error: str = ""
+
+    @property
+    def done(self) -> bool:
+        """An image was renewed."""
+        return self.how is not Way.UNCHANGED and not self.error
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """A refresh.
+
+    Attributes:
+        id: What asked for it, and the view.
+        asked: An advisory, ``package NAME``, or ``all``.
+        view: Id of the archive view.
+        started: When it first began, in seconds since 1970.
+        lines: The lines that it concerned when it began; empty where it is limited by nothing.
+        rows: What became of the images that it renewed, or could not renew.
+        ended: When it last came to its end; 0 where it has not.
+        commit: The commit that holds its changelog entries; empty where it made none.
+    """
+
+    id: str
+    asked: str
+    view: str
+    started: int
+    lines: tuple[str, ...] = ()
+    rows: tuple[CampaignRow, ...] = ()
+    ended: int = 0
+    commit: str = ""
+
+    @property
+    def state(self) -> State:
+        """Where it stands."""
+        if not self.ended:
+            return State.STOPPED
+        return State.FAILED if any(row.error for row in self.rows) else State.DONE
+
+    def with_row(self, row: CampaignRow) -> "Campaign":
+        """Return it with one more row; a renewal stays, and takes the place of a failure of the same image."""
+        same = {(row.name, row.digest)} if row.done else set()
+        kept = [one for one in self.rows if not (one.error and one.name == row.name)]
+        kept = [one for one in kept if (one.name, one.digest) not in same]
+        return replace(self, rows=(*kept, row)) if row.done or row.error else replace(self, rows=tuple(kept))
+
+
+def _from_json(data: dict[str, Any]) -> Campaign:
+    rows = tuple(CampaignRow(**{**row, "how": Way(row["how"])}) for row in data["rows"])
+    return Campaign(**{**data, "lines": tuple(data["lines"]), "rows": rows})
+
+
+class CampaignBook:
+    """The campaigns of a state directory: ``campaigns/ID.json``."""
+
+    def __init__(self, directory: Path) -> None:
+        """Use ``directory``, which need not exist yet."""
+        self._directory = directory
+
+    def save(self, campaign: Campaign) -> None:
+        """Keep a campaign under its id."""
+        text = json.dumps(asdict(campaign), indent=1, sort_keys=True)
+        atomic.write_text(self._directory / f"{campaign.id}.json", text)
+
+    def find(self, identifier: str) -> Campaign | None:
+        """Return a campaign; None where there is none of that id.
+
+        Raises:
+            InputError: Its file is damaged.
+        """
+        path = self._directory / f"{identifier}.json"
+        if "/" in identifier or not path.is_file():
+            return None
+        try:
+            return _from_json(json.loads(path.read_bytes()))
+        except (ValueError, KeyError, TypeError) as error:
+            hint = "delete the file; images that are done stay done"
+            raise InputError(f"is no campaign: {error}", where=str(path), hint=hint) from error
+
+    def load(self, identifier: str) -> Campaign:
+        """Return a campaign.
+
+        Raises:
+            InputError: There is none of that id; names the nearest.
+        """
+        found = self.find(identifier)
+        if found is None:
+            raise InputError("no such campaign", where=identifier, hint=nearest(identifier, self._ids()))
+        return found
+
+    def _ids(self) -> tuple[str, ...]:
+        return tuple(sorted(path.stem for path in self._directory.glob("*.json")))
+
+    def __iter__(self) -> Iterator[Campaign]:
+        """Go through all campaigns, the earliest first."""
+        found = (self.find(name) for name in self._ids())
+        yield from sorted((one for one in found if one is not None), key=lambda one: (one.started, one.id))
