@@ -104,13 +104,25 @@ def stanza(package: str, state: str = "install ok installed") -> str:
     """Write a paragraph of dpkg's status.
 
     Args:
-        package: ``name=version``, ``name:architecture=version``; amd64 where none is given.
+        package: ``name=version``, ``name:architecture=version``; amd64 where none is given. ``@source`` or
+            ``@source=version`` behind it names another source package.
         state: Its ``Status``.
     """
+    package, _, source = package.partition("@")
     name, _, version = package.partition("=")
     name, _, architecture = name.partition(":")
     lines = (f"Package: {name}", f"Status: {state}", f"Architecture: {architecture or 'amd64'}", f"Version: {version}")
-    return "\n".join(lines) + "\n\n"
+    return "\n".join((*lines, *(f"{key}: {value}" for key, value in source_fields(source)))) + "\n\n"
+
+
+def source_fields(source: str) -> tuple[tuple[str, str], ...]:
+    """Return the ``Source`` field of a package.
+
+    Args:
+        source: ``name`` or ``name=version``; empty where the package is called like its source.
+    """
+    name, _, version = source.partition("=")
+    return (("Source", f"{name} ({version})" if version else name),) if name else ()
 
 
 def status(*packages: str) -> bytes:

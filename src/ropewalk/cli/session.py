@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ropewalk.debian import Repository
     from ropewalk.oci import Image, RegistryClient, Store
     from ropewalk.plan import Observed
-    from ropewalk.recipe import BaseSpec, BuildRecord, Keeping, Lock, Recipe, RecordBook, TreeConfig
+    from ropewalk.recipe import BaseSpec, BuildRecord, Keeping, Lock, Recipe, RecordBook, Renewal, TreeConfig
 
 DirectoriesArgument = Annotated[
     list[Path] | None,
@@ -230,6 +230,12 @@ class Session:
         from ropewalk.recipe import Keeping
 
         return self.config().keep if self._config_path().exists() else Keeping()
+
+    def renewal(self) -> "Renewal":
+        """Return how images are renewed: the config's, else the usual."""
+        from ropewalk.recipe import Renewal
+
+        return self.config().refresh if self._config_path().exists() else Renewal()
 
     def needs(self, *, sources: bool = False) -> "Needs":
         """Find out what the state's images and the tree's locks need of views and pool.

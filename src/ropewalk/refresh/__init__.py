@@ -7,6 +7,7 @@ from ropewalk.refresh.difference import Difference, Side, compare
 from ropewalk.refresh.expect import Costs, Expected, costs_of
 from ropewalk.refresh.inputs import Changes, DpkgFiles, MovedParent, RebaseInputs, changes
 from ropewalk.refresh.intent import Intent, Moved, Way, intend
+from ropewalk.refresh.lines import lines_of
 from ropewalk.refresh.logbook import Campaign, CampaignBook, CampaignRow, State
 from ropewalk.refresh.merge import merge_config, merge_entry, merge_status
 from ropewalk.refresh.owners import Newer, newer_packages
@@ -16,6 +17,7 @@ from ropewalk.refresh.rebase import DpkgReader, Rebased, origin, rebase
 from ropewalk.refresh.refusal import Refusal
 from ropewalk.refresh.report import RefreshReport, RefreshRow
 from ropewalk.refresh.reproduce import Claim, Reproduction, Sources, reproduce
+from ropewalk.refresh.running import Ran, run_campaign
 from ropewalk.refresh.scope import Ask, Helpless, Scope, Severity, scope_of
 
 __all__ = [
@@ -39,6 +41,7 @@ __all__ = [
     "MovedParent",
     "Newer",
     "Publish",
+    "Ran",
     "RebaseInputs",
     "Rebased",
     "RefreshReport",
@@ -58,6 +61,7 @@ __all__ = [
     "decide",
     "differences",
     "intend",
+    "lines_of",
     "measured",
     "merge_config",
     "merge_entry",
@@ -70,5 +74,6 @@ __all__ = [
     "refresh",
     "refuse_early",
     "reproduce",
+    "run_campaign",
     "scope_of",
 ]

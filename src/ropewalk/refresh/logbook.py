@@ -91,29 +91,34 @@ class Campaign:
         return State.FAILED if any(row.error for row in self.rows) else State.DONE
 
     def with_row(self, row: CampaignRow) -> "Campaign":
-        """Return it with one more row; a renewal stays, and takes the place of a failure of the same image."""
-        same = {(row.name, row.digest)} if row.done else set()
-        kept = [one for one in self.rows if not (one.error and one.name == row.name)]
-        kept = [one for one in kept if (one.name, one.digest) not in same]
-        return replace(self, rows=(*kept, row)) if row.done or row.error else replace(self, rows=tuple(kept))
+        """Return it with one more row; of each image what was said last counts, but what was renewed stays so."""
+        before = next((one for one in self.rows if one.name == row.name), None)
+        if before is not None and before.done and not row.done:
+            return self
+        kept = tuple(one for one in self.rows if one.name != row.name)
+        return replace(self, rows=(*kept, row))
 
 
-def _from_json(data: dict[str, Any]) -> Campaign:
-    rows = tuple(CampaignRow(**{**row, "how": Way(row["how"])}) for row in data["rows"])
-    return Campaign(**{**data, "lines": tuple(data["lines"]), "rows": rows})
+def _row(data: dict[str, Any]) -> CampaignRow:
+    return CampaignRow(**{**data, "how": Way(data["how"])})
 
 
 class CampaignBook:
-    """The campaigns of a state directory: ``campaigns/ID.json``."""
+    """The campaigns of a state directory: ``campaigns/ID.json``, and a line an image in ``campaigns/ID.jsonl``."""
 
     def __init__(self, directory: Path) -> None:
         """Use ``directory``, which need not exist yet."""
         self._directory = directory
 
     def save(self, campaign: Campaign) -> None:
-        """Keep a campaign under its id."""
-        text = json.dumps(asdict(campaign), indent=1, sort_keys=True)
-        atomic.write_text(self._directory / f"{campaign.id}.json", text)
+        """Keep all of a campaign but its rows, which `add` keeps."""
+        said = {name: value for name, value in asdict(campaign).items() if name != "rows"}
+        atomic.write_text(self._directory / f"{campaign.id}.json", json.dumps(said, indent=1, sort_keys=True))
+
+    def add(self, campaign: Campaign, row: CampaignRow) -> Campaign:
+        """Keep what became of an image; return the campaign with it."""
+        atomic.append_lines(self._directory / f"{campaign.id}.jsonl", [json.dumps(asdict(row), separators=(",", ":"))])
+        return campaign.with_row(row)
 
     def find(self, identifier: str) -> Campaign | None:
         """Return a campaign; None where there is none of that id.
@@ -125,10 +130,19 @@ class CampaignBook:
         if "/" in identifier or not path.is_file():
             return None
         try:
-            return _from_json(json.loads(path.read_bytes()))
+            data = json.loads(path.read_bytes())
+            found = Campaign(**{**data, "lines": tuple(data["lines"])})
+            for line in self._rows(identifier):
+                found = found.with_row(_row(json.loads(line)))
         except (ValueError, KeyError, TypeError) as error:
-            hint = "delete the file; images that are done stay done"
+            hint = "delete its files there; images that are done stay done"
             raise InputError(f"is no campaign: {error}", where=str(path), hint=hint) from error
+        return found
+
+    def _rows(self, identifier: str) -> list[str]:
+        path = self._directory / f"{identifier}.jsonl"
+        # Behind the last line's end there is at most half a line, of a process that died.
+        return path.read_text(encoding="utf-8").split("\n")[:-1] if path.is_file() else []
 
     def load(self, identifier: str) -> Campaign:
         """Return a campaign.

@@ -53,7 +53,7 @@ VERSIONS = st.sampled_from(["1-1", "1-2", "1-2+deb12u1", "2~rc1-1", "2-1~bpo12+1
 
 
 def all_offers(of: list[tuple[str, str]]) -> Iterator[Offer]:
-    return (Offer(version, sort_key(version), "amd64", suite) for version, suite in of)
+    return (Offer(version, sort_key(version), "amd64", suite, version) for version, suite in of)
 
 
 @given(VERSIONS, st.lists(st.tuples(VERSIONS, st.sampled_from([PLAIN, UPDATES, SECURITY, BACKPORTS])), max_size=6))
