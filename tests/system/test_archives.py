@@ -3,17 +3,14 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from kit.archive import Archive, Deb
 from ropewalk.archive import ArchiveProxy, Pool, ViewBook
-from ropewalk.errors import HostError
 from ropewalk.events import silent
-from ropewalk.process import Command, run, started
+from ropewalk.process import Command, run
 
 pytestmark = pytest.mark.system
 
@@ -25,23 +22,13 @@ opener = urllib.request.build_opener(urllib.request.ProxyHandler({"http": proxy}
 print(len(opener.open(address, timeout=10).read()))
 try:
     socket.create_connection(("127.0.0.1", int(outside)), 2)
+    print("reached")
 except OSError as error:
     print(error.strerror)
 """
 
 
-@contextmanager
-def namespace(log: Path) -> Iterator[Path]:
-    """Make a network namespace with nothing in it, as `unshare` and container runtimes do."""
-    ours = Path("/proc/self/ns/net").readlink()
-    with started(Command(("unshare", "--net", "sleep", "60")), log) as pid:
-        path = Path(f"/proc/{pid}/ns/net")
-        while path.readlink() == ours:
-            pass
-        yield path
-
-
-def test_a_process_without_a_network_fetches_through_the_proxy(tmp_path: Path) -> None:
+def test_a_process_in_a_builds_own_network_reaches_the_proxy_and_nothing_else(tmp_path: Path) -> None:
     archive = Archive(tmp_path / "archive")
     archive.publish("bookworm", [HELLO])
     book = ViewBook(tmp_path / "views", archive.keyring)
@@ -49,19 +36,25 @@ def test_a_process_without_a_network_fetches_through_the_proxy(tmp_path: Path) -
     with (
         archive.serve() as served,
         ArchiveProxy(book, Pool(tmp_path / "pool"), served.upstream, silent) as proxy,
-        namespace(tmp_path / "log") as inside,
     ):
         view = book.make(["bookworm"], ["main"], "amd64", served.upstream, silent)
         address = f"http://deb.debian.org/debian/{HELLO.filename}"
-        argv = (sys.executable, "-c", FETCH, proxy.url(view.id, "b"), address, served.url.rpartition(":")[2])
-        fetch = Command(argv, network=inside, timeout=60)
-        assert run(fetch, check=False).returncode != 0, "there is no network"
-        with proxy.inside(inside):
-            assert run(fetch).stdout.decode().split("\n")[:2] == [str(size), "Connection refused"]
-            with pytest.raises(HostError, match="cannot be entered"), proxy.inside(tmp_path / "none"):
-                pass
-        assert run(fetch, check=False).returncode != 0, "the door is shut again"
-        assert [deb.package for deb in proxy.take_used("b")] == ["hello"]
+
+        def ask(build: str, network: Path | None) -> tuple[int, str]:
+            argv = (sys.executable, "-c", FETCH, proxy.url(view.id, build), address, served.url.rpartition(":")[2])
+            done = run(Command(argv, network=network, timeout=60), check=False)
+            return done.returncode, (done.stdout or done.stderr).decode().strip()
+
+        with proxy.limited("one", None), proxy.limited("two", None), proxy.apart("one") as network:
+            assert ask("one", network) == (0, f"{size}\nConnection refused")
+            assert ask("two", None) == (0, f"{size}\nreached")
+            for build, place in (("two", network), ("one", None), ("", network)):
+                status, said = ask(build, place)
+                assert (status, "407" in said) == (1, True), "a word is good at its own door only"
+            with proxy.limited("three", None), proxy.apart("three") as another:
+                assert ask("three", another)[0] == 0
+                assert ask("one", another)[0] == 1, "builds with networks of their own are apart from each other, too"
+        assert [deb.package for deb in proxy.take_used("one")] == ["hello"]
     assert proxy.errors == ()
 
 

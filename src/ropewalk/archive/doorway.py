@@ -10,12 +10,14 @@ import os
 import socket
 import struct
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ropewalk.errors import HostError
 
 _CLONE_NEWNET = 0x40000000
-"""linux/sched.h; Python has `os.setns` from 3.12 on only."""
+"""linux/sched.h; Python has `os.setns` and `os.unshare` from 3.12 on only."""
 _GET_FLAGS, _SET_FLAGS = 0x8913, 0x8914
 """SIOCGIFFLAGS and SIOCSIFFLAGS (netdevice(7))."""
 _UP = 0x1
@@ -40,24 +42,54 @@ def listening(port: int, namespace: Path | None = None) -> socket.socket:
     if namespace is None:
         return _listen(port)
     made: list[socket.socket] = []
-    failed: list[OSError] = []
 
     def enter() -> None:
+        _enter(namespace)
+        _bring_up("lo")
+        made.append(_listen(port))
+
+    _aside(enter, "cannot be entered", str(namespace), "run as root, with a namespace made by `ip netns add`")
+    return made[0]
+
+
+@contextmanager
+def new_namespace() -> Iterator[Path]:
+    """Make a network namespace with nothing in it but its loopback device.
+
+    Yields:
+        Its path, for whoever may see our process; it goes after the ``with`` with the last who is in it.
+
+    Raises:
+        HostError: This user may make none.
+    """
+    made: list[int] = []
+
+    def leave() -> None:
+        _call("unshare", _CLONE_NEWNET)
+        made.append(os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC))
+
+    _aside(leave, "cannot be made", "network namespace", "run as root; `ropewalk doctor` says more")
+    try:
+        yield Path(f"/proc/{os.getpid()}/fd/{made[0]}")
+    finally:
+        os.close(made[0])
+
+
+def _aside(work: Callable[[], None], message: str, where: str, hint: str) -> None:
+    """Do something in a thread of its own, which changes its namespace for good and ends: no other work may run there."""
+    failed: list[OSError] = []
+
+    def guarded() -> None:
         try:
-            _enter(namespace)
-            _bring_up("lo")
-            made.append(_listen(port))
+            work()
         except OSError as error:
             failed.append(error)
 
-    # The thread stays in the namespace, and ends with it: no other work of ours may ever run there.
-    thread = threading.Thread(target=enter, name="doorway")
+    thread = threading.Thread(target=guarded, name="doorway")
     thread.start()
     thread.join()
     if failed:
-        message = f"cannot be entered: {failed[0].strerror}"
-        raise HostError(message, where=str(namespace), hint="run as root, with a namespace made by `ip netns add`")
-    return made[0]
+        raise HostError(f"{message}: {failed[0].strerror}", where=where, hint=hint)
 
 
 def _listen(port: int) -> socket.socket:
@@ -73,14 +105,18 @@ def _listen(port: int) -> socket.socket:
 
 
 def _enter(namespace: Path) -> None:
-    library = ctypes.CDLL(None, use_errno=True)
     descriptor = os.open(namespace, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        if library.setns(descriptor, _CLONE_NEWNET) != 0:
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number))
+        _call("setns", descriptor, _CLONE_NEWNET)
     finally:
         os.close(descriptor)
+
+
+def _call(name: str, *arguments: int) -> None:
+    """Call a function of libc that Python 3.11 does not have (`os.setns`, `os.unshare`)."""
+    if ctypes.CDLL(None, use_errno=True)[name](*arguments) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
 
 
 def _bring_up(device: str) -> None:

@@ -1,7 +1,8 @@
 """The archive proxy: an HTTP proxy on loopback that serves apt one archive view, and nothing else.
 
-apt names the view as the proxy's user (``http://VIEW:BUILD@127.0.0.1:PORT``), so that one proxy serves any number of views;
-the password names the build, so that each of several builds at once hears of its own errors. Release files and indexes are
+apt names the view as the proxy's user (``http://VIEW:WORD@127.0.0.1:PORT``), so that one proxy serves any number of views;
+the password is the build's own word, so that each of several builds at once hears of its own errors, and is kept to its own
+lock. Release files and indexes are
 those that the view recorded; .debs come from the pool by sha256.
 """
 
@@ -18,19 +19,23 @@ from typing import Self
 from urllib.parse import unquote, urlsplit
 
 from ropewalk.archive.authority import Authority
-from ropewalk.archive.doorway import listening
+from ropewalk.archive.doorway import listening, new_namespace
 from ropewalk.archive.fetch import download
 from ropewalk.archive.index import ArchivePackage, packages
 from ropewalk.archive.pool import Pool
 from ropewalk.archive.server import Answer, serving
 from ropewalk.archive.upstream import Upstream
 from ropewalk.archive.view import SuiteView, View, ViewBook
+from ropewalk.archive.words import Words
 from ropewalk.debian import suite_path
 from ropewalk.errors import Exit, HostError, RopewalkError, TrustError
 from ropewalk.events import Event, EventKind, Listener
 
 _SAME_HOST = {"security.debian.org": "deb.debian.org", "ftp.debian.org": "deb.debian.org"}
 """Other public names of what deb.debian.org serves."""
+
+
+_UNKNOWN = Answer(HTTPStatus.PROXY_AUTHENTICATION_REQUIRED, "no build that may ask here has this word")
 
 
 class NotLocked(RopewalkError):
@@ -105,6 +110,7 @@ class ArchiveProxy:
         self._errors: list[tuple[str, RopewalkError]] = []
         self._used: dict[str, dict[str, ArchivePackage]] = {}
         self._limits: dict[str, Collection[str] | None] = {}
+        self._words = Words()
         self._client = upstream.client()
         self._authority = Authority()
         self._stack = ExitStack()
@@ -115,7 +121,7 @@ class ArchiveProxy:
         with ExitStack() as stack:
             stack.enter_context(self._client)
             stack.enter_context(self._pool.in_use())
-            self._port = stack.enter_context(serving(listening(0), self))
+            self._port = stack.enter_context(serving(listening(0), _Door(self, self._words)))
             self._stack = stack.pop_all()
         return self
 
@@ -136,17 +142,26 @@ class ArchiveProxy:
         return self._authority.certificate
 
     @contextmanager
-    def inside(self, namespace: Path) -> Iterator[None]:
-        """Listen in a network namespace too, at the same address as here, during the ``with``.
+    def apart(self, build: str) -> Iterator[Path]:
+        """Give a build a network namespace in which there is the proxy, for this build alone, and nothing else.
+
+        Meanwhile the build is not known at the address that all others use.
 
         Args:
-            namespace: The network namespace of a build (``/run/netns/X``); it needs no route and no device but loopback.
+            build: As given to `limited`, which is around this.
+
+        Yields:
+            The namespace's path, with the proxy at the same address as here.
 
         Raises:
-            HostError: It cannot be entered.
+            HostError: This user may make none.
         """
-        with serving(listening(self._port, namespace), self):
-            yield
+        with (
+            new_namespace() as namespace,
+            self._words.apart(build),
+            serving(listening(self._port, namespace), _Door(self, self._words, build)),
+        ):
+            yield namespace
 
     @property
     def errors(self) -> tuple[RopewalkError, ...]:
@@ -158,7 +173,7 @@ class ArchiveProxy:
         """Return the `errors` of one build, and forget them.
 
         Args:
-            build: As given to `url`.
+            build: As given to `limited`.
         """
         with self._lock:
             found = tuple(error for owner, error in self._errors if owner == build)
@@ -169,7 +184,7 @@ class ArchiveProxy:
         """Return the .debs that one build was given, by name, and forget them.
 
         Args:
-            build: As given to `url`.
+            build: As given to `limited`.
         """
         with self._lock:
             used = self._used.pop(build, {})
@@ -177,12 +192,12 @@ class ArchiveProxy:
 
     @contextmanager
     def limited(self, build: str, allowed: Collection[str] | None) -> Iterator[None]:
-        """Keep one build to some .debs, and to the pool: nothing is fetched for it.
+        """Know a build, and keep it to some .debs and to the pool: nothing is fetched for it then.
 
-        Meanwhile only builds that are known here get .debs: no build escapes its lock by another name.
+        While one is kept, only builds that are known get .debs: none escapes its lock by asking without its word.
 
         Args:
-            build: As given to `url`.
+            build: A name that no other build of this proxy has meanwhile.
             allowed: The sha256 of each .deb that it may have; None does not limit it.
 
         Yields:
@@ -191,7 +206,8 @@ class ArchiveProxy:
         with self._lock:
             self._limits[build] = allowed
         try:
-            yield
+            with self._words.known(build):
+                yield
         finally:
             with self._lock:
                 self._limits.pop(build, None)
@@ -201,9 +217,10 @@ class ArchiveProxy:
 
         Args:
             view_id: The view.
-            build: A word that tells this build's errors from those of others at the same time.
+            build: A build that is `limited` now; the address holds its word and is for its eyes only.
         """
-        return f"http://{view_id}{f':{build}' if build else ''}@127.0.0.1:{self._port}"
+        word = self._words.of(build)
+        return f"http://{view_id}{f':{word}' if word else ''}@127.0.0.1:{self._port}"
 
     def answer(self, view_id: str, url: str, build: str = "") -> Answer:
         """Say what a request gets.
@@ -211,7 +228,7 @@ class ArchiveProxy:
         Args:
             view_id: The proxy user.
             url: The absolute address that is asked for.
-            build: The proxy password: who asks.
+            build: Who asks.
 
         Returns:
             A file of the view, or why there is none.
@@ -314,3 +331,22 @@ class ArchiveProxy:
             download(self._client, self._upstream.url(deb.uri, deb.filename), path, deb.size)
 
         return self._pool.open(deb.sha256, deb.size, fetch, file, self._listener)
+
+
+class _Door:
+    """A socket of the proxy: tells by their words who asks there."""
+
+    def __init__(self, proxy: ArchiveProxy, words: Words, build: str = "") -> None:
+        """Open it to one build, or to all that have none of their own."""
+        self._proxy = proxy
+        self._words = words
+        self._build = build
+
+    def answer(self, view_id: str, url: str, word: str) -> Answer:
+        """Say what a request for an absolute address gets."""
+        build = self._words.build(word, self._build)
+        return _UNKNOWN if build is None else self._proxy.answer(view_id, url, build)
+
+    def tunnel(self, view_id: str, host: str, word: str) -> Answer | ssl.SSLContext:
+        """Say how to be a host at the end of a tunnel, or why not."""
+        return _UNKNOWN if self._words.build(word, self._build) is None else self._proxy.tunnel(view_id, host)

@@ -38,10 +38,10 @@ class Answer:
 class Answers(Protocol):
     """Who knows the answers."""
 
-    def answer(self, view_id: str, url: str, build: str) -> Answer:
+    def answer(self, view_id: str, url: str, word: str) -> Answer:
         """Say what a request for an absolute address gets."""
 
-    def tunnel(self, view_id: str, host: str) -> Answer | ssl.SSLContext:
+    def tunnel(self, view_id: str, host: str, word: str) -> Answer | ssl.SSLContext:
         """Say how to be a host (``NAME:PORT``) at the end of a tunnel, or why not."""
 
 
@@ -51,11 +51,11 @@ class _Tunnel:
 
     origin: str
     view: str
-    build: str
+    word: str
 
 
 def view_of_header(header: str | None) -> tuple[str, str]:
-    """Return view and build that a ``Proxy-Authorization`` header names (RFC 7617); empty where it names none."""
+    """Return view and word that a ``Proxy-Authorization`` header names (RFC 7617); empty where it names none."""
     scheme, _, token = (header or "").partition(" ")
     if scheme.lower() != "basic":
         return "", ""
@@ -156,8 +156,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_CONNECT(self) -> None:
         """Be the other end of a tunnel, so that an https archive is served from the view too; refuse others."""
-        view, build = view_of_header(self.headers.get("Proxy-Authorization"))
-        found = self.server.answers.tunnel(view, self.path)
+        view, word = view_of_header(self.headers.get("Proxy-Authorization"))
+        found = self.server.answers.tunnel(view, self.path, word)
         if self._tunnel is not None:
             found = Answer(HTTPStatus.BAD_REQUEST, "a tunnel in a tunnel")
         if isinstance(found, Answer):
@@ -167,7 +167,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response_only(HTTPStatus.OK, "Connection established")
         self.end_headers()
         self.wfile.flush()
-        self._tunnel = _Tunnel(f"https://{self.path.removesuffix(':443')}", view, build)
+        self._tunnel = _Tunnel(f"https://{self.path.removesuffix(':443')}", view, word)
         with suppress(ssl.SSLError):
             self._serve_tunnel(found)
         self.close_connection = True
@@ -183,11 +183,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _ask(self) -> Answer:
         if self._tunnel is not None:
             through = self._tunnel
-            return self.server.answers.answer(through.view, f"{through.origin}{self.path}", through.build)
+            return self.server.answers.answer(through.view, f"{through.origin}{self.path}", through.word)
         if not self.path.startswith("http://"):
             return Answer(HTTPStatus.BAD_REQUEST, "this is a proxy: ask for an absolute http address")
-        view, build = view_of_header(self.headers.get("Proxy-Authorization"))
-        return self.server.answers.answer(view, self.path, build)
+        view, word = view_of_header(self.headers.get("Proxy-Authorization"))
+        return self.server.answers.answer(view, self.path, word)
 
     def _send(self, answer: Answer, *, body: bool) -> None:
         if answer.path is None:

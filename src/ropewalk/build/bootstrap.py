@@ -5,7 +5,7 @@ import re
 import shlex
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -66,6 +66,11 @@ class Ground:
         return self.place / "keyrings"
 
     @property
+    def apt(self) -> Path:
+        """Settings of apt while the root is made."""
+        return self.place / "apt.conf"
+
+    @property
     def strip(self) -> Path:
         """What dpkg leaves out."""
         return self.place / "strip"
@@ -92,8 +97,9 @@ def bootstrap_command(spec: BaseSpec, ground: Ground) -> Command:
         '--aptopt=Acquire::Check-Valid-Until "false"',
         # Each source names its keyring; mmdebstrap would compare all of this host's keys by gpg.
         "--skip=check/signed-by",
-        # Not as a variable: maintainer scripts would see it, and one might keep it.
-        f'--aptopt=Acquire::http::Proxy "{ground.proxy}"',
+        # Not as a variable: maintainer scripts would see it, and one might keep it. Not on the command line: it holds the
+        # build's word.
+        f"--aptopt={ground.apt}",
         # mmdebstrap copies both from this host.
         '--setup-hook=: >"$1/etc/resolv.conf" && echo localhost >"$1/etc/hostname"',
         *_strip_hooks(spec, ground),
@@ -240,9 +246,10 @@ def bootstrapped(
         ground = Ground(view, shop.proxy.url(view.id, build), epoch, place)
         command = bootstrap_command(spec, ground)
         _prepare(spec, ground)
-        with telling(recipe.reference, log):
-            group = f"{storage.cgroup(shop.settings)}/{build}"
-            run(limited(storage.nameless(command), group, recipe.limits), log=log)
+        group = f"{storage.cgroup(shop.settings)}/{build}"
+        command = limited(storage.nameless(command), group, recipe.limits)
+        with shop.proxy.apart(build) if shop.isolated else nullcontext() as network, telling(recipe.reference, log):
+            run(replace(command, network=network), log=log)
         # Without an entry of its own, clients give the root their own mode: podman 0555.
         root = TarItem(Entry("", EntryType.DIRECTORY, 0o755, mtime=epoch), None)
         laid = tuple(base_items(stripped(scan(ground.root), spec.strip), base_files(spec), epoch))
@@ -256,6 +263,7 @@ def bootstrapped(
 
 def _prepare(spec: BaseSpec, ground: Ground) -> None:
     """Write what the hooks put into the root."""
+    ground.apt.write_text(f'Acquire::http::Proxy "{ground.proxy}";\n', encoding="utf-8")
     ground.strip.write_text(dpkg_lines(spec.strip), encoding="utf-8")
     ground.certificates.mkdir()
     for certificate in spec.certificates:

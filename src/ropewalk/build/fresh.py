@@ -48,7 +48,9 @@ def _remove(apart: Settings) -> None:
 
 
 @contextmanager
-def open_fresh(settings: Settings, upstream: Upstream, listener: Listener, name: str) -> Iterator[Workshop]:
+def open_fresh(
+    settings: Settings, upstream: Upstream, listener: Listener, name: str, *, isolated: bool = False
+) -> Iterator[Workshop]:
     """Open a workshop on a fresh state directory.
 
     Args:
@@ -56,6 +58,7 @@ def open_fresh(settings: Settings, upstream: Upstream, listener: Listener, name:
         upstream: Where the proxy fetches from.
         listener: Who is told of progress.
         name: The fresh directory's name below it.
+        isolated: Give each build a network of its own.
 
     Yields:
         The workshop; what it made is gone after the ``with``.
@@ -66,7 +69,7 @@ def open_fresh(settings: Settings, upstream: Upstream, listener: Listener, name:
     with (
         atomic.locked(settings.state / f"{name}.lock", wait=False),
         fresh_state(settings, name) as apart,
-        open_workshop(apart, upstream, listener) as shop,
+        open_workshop(apart, upstream, listener, isolated=isolated) as shop,
     ):
         yield shop
 

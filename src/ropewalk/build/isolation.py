@@ -119,12 +119,25 @@ def works(settings: Settings, candidate: Isolation) -> bool:
     return done.returncode == 0
 
 
-def build_options(settings: Settings, chosen: Isolation) -> tuple[str, ...]:
-    """Return what every ``buildah bud`` gets: one layer, nothing pulled, the host's network, no label of its own.
+def no_own_network(chosen: Isolation) -> HostError:
+    """Return the error of a host where no RUN instruction can have a network of its own; the caller raises it.
+
+    Args:
+        chosen: What works here.
+    """
+    works = "nothing" if chosen == NONE else "chroot"
+    message = f"an isolated network needs an OCI runtime; what works here is {works}"
+    return HostError(message, where="network: isolated", hint="install runc, or build with `--network host`")
+
+
+def build_options(settings: Settings, chosen: Isolation, *, apart: bool = False) -> tuple[str, ...]:
+    """Return what every ``buildah bud`` gets: one layer, nothing pulled, no network made, no label of its own.
 
     Args:
         settings: Where the state is.
         chosen: The isolation.
+        apart: buildah runs in a network namespace of the build's: with ``ns:`` instructions see its devices in their own
+            ``/sys``, with ``host`` they would see the host's.
 
     Raises:
         HostError: It is none.
@@ -137,9 +150,12 @@ def build_options(settings: Settings, chosen: Isolation) -> tuple[str, ...]:
         "--layers=false",
         "--pull-never",
         "--network",
-        "host",
+        "ns:/proc/self/ns/net" if apart else "host",
         "--uts",
         "host",
+        # Whoever reads all packets of the builder's loopback would read other builds' words to the archive proxy.
+        "--cap-drop",
+        "CAP_NET_RAW",
         "--identity-label=false",
         "--format",
         "oci",

@@ -22,7 +22,7 @@ _NAME = "preview"
 
 @contextmanager
 def open_preview(
-    settings: Settings, upstream: Upstream, listener: Listener, *, chroot: bool = False
+    settings: Settings, upstream: Upstream, listener: Listener, *, chroot: bool = False, isolated: bool = False
 ) -> Iterator[Workshop]:
     """Open a workshop whose images nobody will have: everything is removed in the end.
 
@@ -31,6 +31,7 @@ def open_preview(
         upstream: Where the proxy fetches from.
         listener: Who is told of progress.
         chroot: Build also where nothing better than chroot isolation works.
+        isolated: Give each build a network of its own.
 
     Yields:
         The workshop; its settings name the scratch state. The host's pip settings are lent as far as they hold no
@@ -42,7 +43,7 @@ def open_preview(
     with (
         atomic.locked(settings.state / f"{_NAME}.lock", wait=False),
         _scratch(settings) as apart,
-        open_workshop(apart, upstream, listener) as shop,
+        open_workshop(apart, upstream, listener, isolated=isolated) as shop,
     ):
         if shop.isolation.kind == "chroot" and not chroot:
             hint = "install runc or crun; or, for a change that you trust, give --allow-chroot"

@@ -8,7 +8,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -226,7 +226,10 @@ def laid_out(shop: Workshop, order: Order, ending: Sequence[str], *, apart: bool
             own = storage.apart(shop.settings, place / "containers", order.build)
             stack.callback(shutil.rmtree, storage.run_root(shop.settings) / order.build, ignore_errors=True)
         contexts = write_stages(lent.stages, place / "sources")
-        yield Site(place, build_command(shop, order, place, volumes, more=contexts, own=own), own)
+        command = build_command(shop, order, place, volumes, more=contexts, own=own)
+        if shop.isolated:
+            command = replace(command, network=stack.enter_context(shop.proxy.apart(order.build)))
+        yield Site(place, command, own)
 
 
 def configuring(text: str) -> str:
@@ -265,11 +268,11 @@ def build_command(
         own: The options of a storage of its own.
     """
     options = (
-        *build_options(shop.settings, shop.isolation),
+        *build_options(shop.settings, shop.isolation, apart=shop.isolated),
         *storage.cgroup_parent(shop.settings, order.build),
         *limit_options(order.limits),
     )
-    arguments = {**_arguments(shop, order), **proxies(order.proxy)}
+    arguments = {**_arguments(shop, order), **proxies("" if shop.isolated else order.proxy)}
     args = (f"--build-arg={key}={value}" for key, value in arguments.items())
     mounts = (f"--volume={source}:/{target}:ro" for source, target in volumes)
     last = ("--file", str(place / file), "--tag", f"{BUILT}:{order.build}", str(place / "context"))

@@ -15,7 +15,7 @@ from ropewalk import atomic
 from ropewalk.archive import ArchiveProxy, Lists, Pool, Upstream, ViewBook
 from ropewalk.build import storage
 from ropewalk.build.hostpip import PipSettings, from_host, pip_files
-from ropewalk.build.isolation import Isolation, isolation_or_none
+from ropewalk.build.isolation import Isolation, isolation_or_none, no_own_network
 from ropewalk.build.names import Names
 from ropewalk.events import Listener
 from ropewalk.oci.store import Store
@@ -39,6 +39,7 @@ class Workshop:
         clock: The time in seconds since 1970.
         pip: The host's pip settings, lent to builds.
         names: Which image each name in buildah's storage stands for, while builds use it.
+        isolated: Each build has a network of its own, with the archive proxy in it and nothing else.
     """
 
     settings: Settings
@@ -52,6 +53,7 @@ class Workshop:
     clock: Callable[[], float] = time.time
     pip: PipSettings = field(default_factory=PipSettings)
     names: Names = field(default_factory=Names)
+    isolated: bool = False
 
     def scratch(self, purpose: str) -> Path:
         """Make an empty directory that the next run removes if this one cannot.
@@ -71,6 +73,7 @@ def open_workshop(
     *,
     clock: Callable[[], float] = time.time,
     environment: Mapping[str, str] | None = None,
+    isolated: bool = False,
 ) -> Iterator[Workshop]:
     """Open what builds need and clean up what a dead run left.
 
@@ -80,12 +83,13 @@ def open_workshop(
         listener: Who is told of progress.
         clock: The time in seconds since 1970.
         environment: Where the host's pip settings are named; the process's environment by default.
+        isolated: Give each build a network of its own (docs/decisions/0005).
 
     Yields:
         The workshop; its proxy runs and its lock is held during the ``with``.
 
     Raises:
-        HostError: Another process builds here.
+        HostError: Another process builds here, or this host cannot isolate a network.
     """
     variables = os.environ if environment is None else environment
     with ExitStack() as stack:
@@ -95,7 +99,10 @@ def open_workshop(
         storage.clean(settings)
         stack.callback(storage.clean, settings)
         found = isolation_or_none(settings)
+        if isolated and found.kind != "oci":
+            raise no_own_network(found)
         storage.prepare(settings, found.runtime or "runc")
+        pip = from_host(variables, pip_files(variables))
         views = ViewBook(settings.views)
         proxy = stack.enter_context(ArchiveProxy(views, Pool(settings.pool), upstream, listener))
         yield Workshop(
@@ -108,5 +115,6 @@ def open_workshop(
             isolation=found,
             listener=listener,
             clock=clock,
-            pip=from_host(variables, pip_files(variables)),
+            pip=pip.without_credentials() if isolated else pip,
+            isolated=isolated,
         )

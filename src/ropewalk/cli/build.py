@@ -24,7 +24,7 @@ from ropewalk.cli.dockerpkg import (
 from ropewalk.cli.lock import LockedOption, build_inputs, locks_of
 from ropewalk.cli.output import Format, FormatOption, count, err, print_json, print_line, print_table, printable
 from ropewalk.cli.plan import ForceOption, SelectOption, make_plan
-from ropewalk.cli.session import DirectoriesArgument, OfflineOption, RegistryOption, Session, ViewOption
+from ropewalk.cli.session import DirectoriesArgument, NetworkOption, OfflineOption, RegistryOption, Session, ViewOption
 from ropewalk.errors import Exit
 from ropewalk.events import Event, EventKind, step
 
@@ -74,6 +74,7 @@ def build(
     publish: PublishOption = None,
     view: ViewOption = None,
     locked: LockedOption = False,
+    network: NetworkOption = None,
     offline: OfflineOption = False,
     registry: RegistryOption = None,
     output: FormatOption = Format.TEXT,
@@ -106,7 +107,7 @@ def build(
     outcomes: tuple[Outcome, ...] = ()
     if made.of(*wanted):
         given = used or locks_of(session, [entry.recipe for entry in made.of(*wanted)])
-        with session.workshop() as shop:
+        with session.workshop(network) as shop:
             done, at_once = entering(session, shop.store), jobs or default_jobs()
             outcomes = run_plan(shop, made, wanted, given, jobs=at_once, keep_going=keep_going, finished=done)
     session.remember(directories)

@@ -81,7 +81,7 @@ def reproduce(
     session: Session = context.obj
     with (
         session.client(offline=offline, registry=registry) as client,
-        open_fresh(session.settings, session.upstream(), session.listener, _NAME) as shop,
+        open_fresh(session.settings, session.upstream(), session.listener, _NAME, isolated=session.isolated()) as shop,
     ):
         fetched = Store(shop.settings.state / "fetched")
         checkouts = Checkouts(tuple(git or session.repositories()), _here(session), shop.scratch("recipes"))

@@ -5,7 +5,7 @@ import os
 import platform
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ from ropewalk import atomic
 from ropewalk.cli.progress import Progress
 from ropewalk.errors import InputError
 from ropewalk.events import Event, EventKind, Listener, step
+from ropewalk.recipe import Network
 from ropewalk.settings import Settings, from_environment
 
 if TYPE_CHECKING:
@@ -40,6 +41,15 @@ ViewOption = Annotated[str | None, typer.Option("--view", help="Archive view to 
 OfflineOption = Annotated[bool, typer.Option("--offline", help="Ask no registry: store and tree decide.")]
 RegistryOption = Annotated[
     str | None, typer.Option("--registry", metavar="URL", help="Address of the registry, for this run.")
+]
+NetworkOption = Annotated[
+    Network | None,
+    typer.Option(
+        "--network",
+        help="What RUN instructions reach: all that this host does, or (isolated) the archive proxy and nothing else. "
+        "The config's by default.",
+        show_default=False,
+    ),
 ]
 
 _TREE = "tree.json"
@@ -321,12 +331,26 @@ class Session:
         return address.registry if address else None
 
     @contextmanager
-    def workshop(self) -> "Iterator[Workshop]":
-        """Open what builds need; one process at a time."""
+    def workshop(self, network: Network | None = None) -> "Iterator[Workshop]":
+        """Open what builds need; one process at a time.
+
+        Args:
+            network: ``--network``.
+        """
         from ropewalk.build import open_workshop
 
-        with ExitStack() as stack:
-            yield stack.enter_context(open_workshop(self.settings, self.upstream(), self.listener))
+        isolated = self.isolated(network)
+        with open_workshop(self.settings, self.upstream(), self.listener, isolated=isolated) as shop:
+            yield shop
+
+    def isolated(self, network: Network | None = None) -> bool:
+        """Tell whether builds have networks of their own: by ``--network``, else by the config.
+
+        Args:
+            network: ``--network``; None where it was not given.
+        """
+        configured = self.config().network if self._config_path().exists() else Network.HOST
+        return (network or configured) is Network.ISOLATED
 
     def find(self, wanted: str) -> "tuple[Image, BuildRecord]":
         """Find an image of the store by name, ``name:version``, full reference or digest; without namespace, too.

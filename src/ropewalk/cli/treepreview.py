@@ -9,9 +9,10 @@ import typer
 from ropewalk.cli.build import JobsOption, default_jobs, fetch, outcome_row, print_outcomes, tell_failures
 from ropewalk.cli.output import Format, FormatOption, print_json, print_line
 from ropewalk.cli.plan import make_plan
-from ropewalk.cli.session import OfflineOption, RegistryOption, Session, ViewOption
+from ropewalk.cli.session import NetworkOption, OfflineOption, RegistryOption, Session, ViewOption
 from ropewalk.cli.tree import SinceOption, TreesArgument, app, bounded, print_report
 from ropewalk.errors import Exit
+from ropewalk.recipe import Network
 
 if TYPE_CHECKING:
     from ropewalk.build import Outcome
@@ -23,6 +24,7 @@ class _Options:
     """What the command line says of the builds."""
 
     chroot: bool
+    network: Network | None
     jobs: int | None
     view: str | None
     offline: bool
@@ -41,6 +43,7 @@ def preview(
             "--allow-chroot", help="Build also where only chroot isolation works: for changes that you trust."
         ),
     ] = False,
+    network: NetworkOption = None,
     jobs: JobsOption = None,
     view: ViewOption = None,
     offline: OfflineOption = False,
@@ -68,7 +71,7 @@ def preview(
             session,
             directories,
             affected,
-            _Options(chroot=chroot, jobs=jobs, view=view, offline=offline, registry=registry),
+            _Options(chroot, network, jobs=jobs, view=view, offline=offline, registry=registry),
         )
         if affected
         else ()
@@ -98,7 +101,10 @@ def _build(
             now = make_plan(session, recipes, client, view=used.id, select=affected)
             fetch(session, client, {record for entry in now.entries for record in entry.fetch})
     wanted = (Action.BUILD, Action.REFRESH)
-    with open_preview(session.settings, session.upstream(), session.listener, chroot=options.chroot) as shop:
+    isolated = session.isolated(options.network)
+    with open_preview(
+        session.settings, session.upstream(), session.listener, chroot=options.chroot, isolated=isolated
+    ) as shop:
         apart = replace(session, settings=shop.settings)
         # Forced: what is current in this store is what the change replaces or stands on what it replaces.
         plan = make_plan(apart, recipes, None, view=used.id, select=affected, force=affected)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         read_lock,
         why_stale,
     )
+    from ropewalk.recipe.network import Network
     from ropewalk.recipe.parents import Rules
     from ropewalk.recipe.pins import Outside, outside, outside_of
     from ropewalk.recipe.production import load_production
@@ -93,6 +94,7 @@ else:
                 "read_lock",
                 "why_stale",
             ),
+            "network": ("Network",),
             "parents": ("Rules",),
             "pins": ("Outside", "outside", "outside_of"),
             "production": ("load_production",),
@@ -155,6 +157,7 @@ __all__ = [
     "LockRefused",
     "LockedDeb",
     "LockedParent",
+    "Network",
     "Outside",
     "OwnedLayer",
     "Parent",

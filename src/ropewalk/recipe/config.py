@@ -14,6 +14,7 @@ from ropewalk.recipe.concern import Concern
 from ropewalk.recipe.context import repository
 from ropewalk.recipe.keeping import Keeping, read_keeping
 from ropewalk.recipe.limits import Limits, parse_limits
+from ropewalk.recipe.network import Network
 from ropewalk.recipe.renewal import Renewal, read_renewal
 from ropewalk.recipe.yamlfile import Node, load, nearest
 
@@ -94,6 +95,7 @@ class TreeConfig:
         foreign: Allowed parents of other registries.
         keep: What views and pool keep beyond what images need.
         archives: Signed apt repositories that every view records beside Debian's.
+        network: What instructions of a build reach.
         keys: Directory of the keys, as written; empty for the state directory's.
         test_seconds: How long an image's test may take.
         refuse: What builds must not make.
@@ -129,6 +131,7 @@ class TreeConfig:
     foreign: tuple[Foreign, ...] = ()
     archives: tuple[Repository, ...] = ()
     keep: Keeping = field(default_factory=Keeping)
+    network: Network = Network.HOST
     keys: str = ""
     test_seconds: int = 600
     refuse: tuple[Concern, ...] = ()
@@ -214,12 +217,20 @@ def _concerns(node: Node) -> tuple[Concern, ...]:
     return tuple(Concern(item.text()) for item in node.items())
 
 
+def _network(node: Node) -> Network:
+    words = [str(word) for word in Network]
+    if node.text() not in words:
+        raise node.fault(f"no network is called `{node.text()}`", nearest(node.text(), words))
+    return Network(node.text())
+
+
 _OUR_READERS: Mapping[str, Callable[[Node], Any]] = {
     "endpoint": Node.text,
     "aliases": Node.texts,
     "foreign": _foreign,
     "keep": read_keeping,
     "archives": lambda node: read_archives(node, node.path.parent),
+    "network": _network,
     "keys": Node.text,
     "test_seconds": Node.number,
     "refuse": _concerns,

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -54,16 +55,16 @@ class World:
         finally:
             connection.close()
 
-    def ask(self, url: str, view: str | None = None, method: str = "GET") -> tuple[int, str, bytes]:
+    def ask(self, url: str, view: str | None = None, method: str = "GET", word: str = "") -> tuple[int, str, bytes]:
         user = self.everything.id if view is None else view
         with self.connected() as connection:
-            connection.request(method, url, headers=authorization(user))
+            connection.request(method, url, headers=authorization(user, word))
             answer = connection.getresponse()
             return answer.status, answer.reason, answer.read()
 
 
-def authorization(user: str) -> dict[str, str]:
-    return {"Proxy-Authorization": "Basic " + base64.b64encode(f"{user}:".encode()).decode()}
+def authorization(user: str, word: str = "") -> dict[str, str]:
+    return {"Proxy-Authorization": "Basic " + base64.b64encode(f"{user}:{word}".encode()).decode()}
 
 
 @pytest.fixture
@@ -276,8 +277,25 @@ def test_each_build_hears_of_its_own_errors(world: World) -> None:
     (world.archive.root / "debian" / HELLO.filename).unlink()
     for build in ("one", "two", "two"):
         assert world.proxy.answer(world.everything.id, HELLO_URL, build).status == HTTPStatus.BAD_GATEWAY
-    assert world.proxy.url("VIEW", "one") == f"http://VIEW:one@127.0.0.1:{world.proxy.port}"
     assert [len(world.proxy.take_errors(build)) for build in ("two", "one", "three", "two")] == [2, 1, 0, 0]
+
+
+def test_a_build_has_a_word_of_its_own_while_it_runs(world: World) -> None:
+    with world.proxy.limited("one", None), world.proxy.limited("two", set()):
+        addresses = [urlsplit(world.proxy.url(world.release.id, build)) for build in ("one", "two", "")]
+        words = [address.password or "" for address in addresses]
+        assert [address.port for address in addresses] == [world.proxy.port] * 3
+        assert [len(word) for word in words] == [32, 32, 0]
+        assert words[0] != words[1]
+        answers = [world.ask(HELLO_URL, word=word)[0] for word in (*words, "one", "two", "\N{SNOWMAN}")]
+        assert answers == [200, 502, 502, 407, 407, 407]
+        assert [deb.package for deb in world.proxy.take_used("one")] == ["hello"]
+        assert world.proxy.take_used("two") == ()
+    assert world.ask(HELLO_URL, word=words[0])[0] == 407
+    with world.connected() as connection:
+        connection.set_tunnel("deb.debian.org", 443, headers=authorization(world.everything.id, words[0]))
+        with pytest.raises(OSError, match="407"):
+            connection.request("GET", "/")
 
 
 def test_a_build_is_kept_to_a_lock_and_the_pool(world: World) -> None:

@@ -59,7 +59,7 @@ def test_a_bootstrap_uses_the_suites_that_the_view_holds() -> None:
 
 def test_maintainer_scripts_see_neither_the_proxy_nor_this_hosts_names() -> None:
     command = bootstrap_command(SPEC, ground("bookworm"))
-    assert '--aptopt=Acquire::http::Proxy "http://v:b@127.0.0.1:1"' in command.argv
+    assert not any("127.0.0.1" in word for word in command.argv), "the build's word would be seen by this host's users"
     assert hooks(SPEC, "setup") == [': >"$1/etc/resolv.conf" && echo localhost >"$1/etc/hostname"']
 
 
