@@ -115,10 +115,7 @@ def build(
     if output is Format.JSON:
         rows = [outcome_row(one) for one in outcomes]
         print_json({"view": used.id if used else None, "images": rows, "publishing": sent_json(sent)})
-    else:
-        print_outcomes(outcomes, len(made.entries) - len(made.of(Action.REFUSED)))
-        print_sent(sent)
-    _end(session, made, outcomes, sent)
+    _end(session, made, outcomes, sent, shown=output is Format.TEXT)
 
 
 def _ready(made: "Plan", outcomes: "tuple[Outcome, ...]") -> "Iterator[BuildRecord]":
@@ -129,12 +126,15 @@ def _ready(made: "Plan", outcomes: "tuple[Outcome, ...]") -> "Iterator[BuildReco
     return (record for record in records if record is not None)
 
 
-def _end(session: Session, made: "Plan", outcomes: "tuple[Outcome, ...]", sent: Sent) -> None:
-    """Say what failed and let the exit code tell, the worst first."""
+def _end(session: Session, made: "Plan", outcomes: "tuple[Outcome, ...]", sent: Sent, *, shown: bool) -> None:
+    """Say what was made, where that is to be shown, and what failed; let the exit code tell, the worst first."""
     from ropewalk.plan import Action
 
-    tell_failures(outcomes)
     refused = made.of(Action.REFUSED)
+    if shown:
+        print_outcomes(outcomes, len(made.entries) - len(refused))
+        print_sent(sent)
+    tell_failures(outcomes)
     for entry in refused:
         told = f"{', '.join(entry.reasons)}; {entry.hint}"
         session.listener(Event(EventKind.WARNING, entry.recipe.reference, "refused", told))
