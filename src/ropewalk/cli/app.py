@@ -83,6 +83,7 @@ _COMMANDS = {
     "keys": _ENFORCE,
     "registry": _ENFORCE,
     "publish": _ENFORCE,
+    "deploy": _ENFORCE,
     "verify": _ENFORCE,
     "restrict": _ENFORCE,
 }

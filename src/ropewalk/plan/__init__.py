@@ -3,7 +3,7 @@
 from ropewalk.plan.decide import Action, Plan, PlanEntry, decide, installs_packages, selected
 from ropewalk.plan.graph import Edges, ancestors, descendants, edges, order, pick, recipe_of, resolve
 from ropewalk.plan.known import LATEST, Known, Observed, Unverified, age, newest, next_build, split_tag
-from ropewalk.plan.observe import observe
+from ropewalk.plan.observe import observe, observe_lines
 from ropewalk.plan.output import Row, to_json, tree
 from ropewalk.plan.prune import Pruning, to_prune
 from ropewalk.plan.select import check_globs
@@ -31,6 +31,7 @@ __all__ = [
     "newest",
     "next_build",
     "observe",
+    "observe_lines",
     "order",
     "pick",
     "recipe_of",

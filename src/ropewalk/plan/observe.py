@@ -71,6 +71,42 @@ def observe(
     Raises:
         NetworkError: The registry does not answer as it should.
     """
+    return _observe(_wanted(recipes), book, store, client, publics)
+
+
+def observe_lines(
+    lines: Sequence[tuple[str, str]],
+    registry: str,
+    *,
+    book: RecordBook,
+    store: "Store",
+    client: "RegistryClient | None" = None,
+    publics: "Publics | None" = None,
+) -> Observed:
+    """Collect what is known of lines, whether a recipe here makes them or not; see `observe`.
+
+    Args:
+        lines: ``registry/namespace/name`` and version of each.
+        registry: The registry's name.
+        book: The build records.
+        store: The local store.
+        client: The registry.
+        publics: Keys that attestations may be signed with.
+
+    Raises:
+        NetworkError: The registry does not answer as it should.
+    """
+    wanted = tuple(_Wanted(registry, repository, version) for repository, version in lines)
+    return _observe(wanted, book, store, client, publics)
+
+
+def _observe(
+    lines: Sequence[_Wanted],
+    book: RecordBook,
+    store: "Store",
+    client: "RegistryClient | None",
+    publics: "Publics | None",
+) -> Observed:
     builds = tuple(book)
     published = {record.digest: note for record in builds if (note := book.published(record.digest)) is not None}
     records = tuple(
@@ -87,7 +123,7 @@ def observe(
     for one in records:
         ours.setdefault(one.record.repository, []).append(one)
     wanted: dict[str, list[_Wanted]] = {}
-    for line in _wanted(recipes):
+    for line in lines:
         wanted.setdefault(line.path, []).append(line)
 
     tagged = client.tags_of(tuple(wanted))

@@ -1,6 +1,6 @@
 """A tree as it was at a commit, written out beside the present one: git's objects are read, nothing of them is run."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -17,8 +17,15 @@ _BATCH = 32 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class _Blob:
-    """A file of a commit."""
+class Blob:
+    """A file of a commit.
+
+    Attributes:
+        mode: As git writes it: ``100644``, ``100755``, a link's or a submodule's.
+        identifier: The blob's id.
+        size: Bytes.
+        path: Relative to the repository.
+    """
 
     mode: str
     identifier: str
@@ -92,11 +99,11 @@ def write_commit(repository: Path, commit: str, into: Path) -> None:
         InputError: There is no such commit, or it holds paths that may not be.
     """
     _resolve(repository, commit)
-    blobs = [blob for blob in _list(repository, commit) if blob.mode != _SUBMODULE]
+    blobs = [blob for blob in blobs_of(repository, commit) if blob.mode != _SUBMODULE]
     if sum(blob.size for blob in blobs) > _MOST:
         raise InputError("has more than 1 GiB of files", where=commit, hint="keep large files out of git")
     links = []
-    for blob, data in _contents(repository, blobs):
+    for blob, data in contents(repository, blobs):
         target = into / blob.path
         target.parent.mkdir(parents=True, exist_ok=True)
         if blob.mode == _LINK:
@@ -137,10 +144,19 @@ def standing(recipe: Recipe) -> Commit | None:
         directories = tuple(filter(None, (_within(repository, root) for root in recipe.roots)))
         read = [*directories, *([config] if config else [])]
         changes = _git(repository, "status", "--porcelain", "-z", "--untracked-files=normal", "--", *read)
-        remote = _git(repository, "config", "--default", "", "--get", "remote.origin.url").decode().strip()
+        remote = remote_of(repository)
     except (InputError, CommandFailed, ProgramMissing):
         return None
     return Commit(commit, bool(changes), anonymous(remote), config, directories)
+
+
+def remote_of(repository: Path) -> str:
+    """Return where a git repository was cloned from, as its configuration has it; empty where that says nothing.
+
+    Args:
+        repository: Its work tree.
+    """
+    return _git(repository, "config", "--default", "", "--get", "remote.origin.url").decode().strip()
 
 
 def _within(repository: Path, path: Path | None) -> str:
@@ -179,7 +195,16 @@ def _resolve(repository: Path, revision: str) -> str:
     return found.decode().strip()
 
 
-def _list(repository: Path, commit: str) -> Iterator[_Blob]:
+def blobs_of(repository: Path, commit: str) -> Iterator[Blob]:
+    """Return the files of a commit, links and submodules among them.
+
+    Args:
+        repository: The git repository.
+        commit: The commit's id.
+
+    Raises:
+        InputError: It holds paths that may not be.
+    """
     for record in _git(repository, "ls-tree", "-r", "-l", "-z", "--full-tree", commit).split(b"\0"):
         if not record:
             continue
@@ -189,11 +214,17 @@ def _list(repository: Path, commit: str) -> Iterator[_Blob]:
         parts = PurePosixPath(path).parts
         if path.startswith("/") or {"..", ".git"} & {part.lower() for part in parts}:
             raise InputError(f"holds the path `{path}`", where=commit, hint="take it out of the history")
-        yield _Blob(mode, identifier, int(size) if size.isdigit() else 0, path)
+        yield Blob(mode, identifier, int(size) if size.isdigit() else 0, path)
 
 
-def _contents(repository: Path, blobs: list[_Blob]) -> Iterator[tuple[_Blob, bytes]]:
-    batch: list[_Blob] = []
+def contents(repository: Path, blobs: Sequence[Blob]) -> Iterator[tuple[Blob, bytes]]:
+    """Read files of commits, some megabytes at a time.
+
+    Args:
+        repository: The git repository.
+        blobs: What to read; their sizes, which bound what is read at a time, may be guesses.
+    """
+    batch: list[Blob] = []
     for index, blob in enumerate(blobs):
         batch.append(blob)
         if sum(one.size for one in batch) < _BATCH and index + 1 < len(blobs):
@@ -202,6 +233,7 @@ def _contents(repository: Path, blobs: list[_Blob]) -> Iterator[tuple[_Blob, byt
         data, offset = _git(repository, "cat-file", "--batch", stdin=asked), 0
         for one in batch:
             start = data.index(b"\n", offset) + 1
-            yield one, data[start : start + one.size]
-            offset = start + one.size + 1
+            size = int(data[offset : start - 1].rpartition(b" ")[2])
+            yield one, data[start : start + size]
+            offset = start + size + 1
         batch = []
