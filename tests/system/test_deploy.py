@@ -16,6 +16,7 @@ from kit.deployment import Deployment, Works, git
 from kit.registry import live_registry
 from kit.signing import NAME
 from ropewalk.recipe.record import How, Proof, RecordBook
+from ropewalk.refresh import Campaign, CampaignBook, CampaignRow, Way
 from ropewalk.refresh.history import Deployed, History
 
 pytestmark = pytest.mark.system
@@ -136,6 +137,20 @@ def test_behind_the_canary_a_rebased_image_waits_for_its_proof(works: Works, tmp
     finally:
         proof.unlink()
     assert charts.read("prod/a.yaml") == text.replace(old, new)
+
+
+def test_a_campaign_deploys_what_it_renewed(works: Works, charts: Deployment, tmp_path: Path) -> None:
+    campaign = Campaign("CVE-2026-0002-20260101-0123456789", "CVE-2026-0002", "20260101-0123456789", 1)
+    row = CampaignRow("app", f"{NAME}/app:1.0-1", f"{NAME}/app:1.0-1-r2", "", Way.REBASED, "", 1.0, 1)
+    book = CampaignBook(works.settings.campaigns)
+    book.save(campaign)
+    book.add(campaign, row)
+    ropewalk = works.settle(charts, _waves(tmp_path, "true"))
+    done = ropewalk.ask("deploy", "--campaign", campaign.id, "--apply")
+    assert {one["image"] for one in done["versions"]} == {f"{NAME}/app"}
+    assert charts.subjects()[0] == "rest: app 1.0-1-r2 (CVE-2026-0002, DSA-5678-1, ...)"
+    unknown = ropewalk.run("deploy", "--campaign", "CVE-2026-0003")
+    assert (unknown.returncode, "no such campaign" in unknown.stderr) == (3, True)
 
 
 def test_what_others_push_meanwhile_stays(works: Works, charts: Deployment, tmp_path: Path) -> None:

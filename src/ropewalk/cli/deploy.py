@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 from ropewalk import atomic
 from ropewalk.cli.output import Format, FormatOption, print_json, print_line, print_table, printable
 from ropewalk.cli.session import OfflineOption, RegistryOption, Session, when
-from ropewalk.errors import Exit
+from ropewalk.errors import Exit, InputError
 
 if TYPE_CHECKING:
     from ropewalk.deploy import Build, Deployment, RolloutReport, Survey, Surveyor, Verdict, WaveReport
@@ -60,6 +60,10 @@ def run(
     config: ConfigOption = None,
     every: Annotated[bool, typer.Option("--all", help="Every image that deploy.yaml deploys.")] = False,
     apply: Annotated[bool, typer.Option("--apply", help="Change, push and check; without it nothing changes.")] = False,
+    campaign: Annotated[
+        str | None,
+        typer.Option("--campaign", metavar="ID", help="What one refresh renewed; its advisory goes into the commits."),
+    ] = None,
     again: Annotated[
         bool, typer.Option("--again", help="Also what was put back by hand or rolled back; never what is pinned.")
     ] = False,
@@ -77,19 +81,36 @@ def run(
     back before. Each wave is a commit; the next begins when its health command succeeds. A wave that is not well is rolled
     back by a further commit and nothing else begins: exit code 1. Interrupted, also by kill -9: run it again.
     """
-    if apply and not images and not every:
-        raise typer.BadParameter("name images, or say --all")
-    if images and every:
-        raise typer.BadParameter("--all means every image: name none")
+    if sum((bool(images), every, campaign is not None)) > 1:
+        raise typer.BadParameter("name images, a campaign, or say --all: one of them")
+    if apply and not images and not every and campaign is None:
+        raise typer.BadParameter("name images or a campaign, or say --all")
     session: Session = context.obj
-    with _surveyor(session, config, images or [], again=again, offline=offline, registry=registry) as surveyor:
-        report = _rollout(session, surveyor, tuple(advisory or ()), apply=apply)
+    chosen, why = (images or [], list(advisory or ())) if campaign is None else _renewed(session, campaign, advisory)
+    with _surveyor(session, config, chosen, again=again, offline=offline, registry=registry) as surveyor:
+        report = _rollout(session, surveyor, tuple(why), apply=apply)
     if output is Format.JSON:
         print_json({"applied": apply, **_data(report)})
     else:
         _print(report, apply=apply)
     if report.bad:
         raise typer.Exit(Exit.FAILED)
+
+
+def _renewed(session: Session, campaign: str, advisories: list[str] | None) -> tuple[list[str], list[str]]:
+    """Return the images that a campaign renewed, and why.
+
+    Raises:
+        InputError: There is no such campaign, or it renewed nothing.
+    """
+    from ropewalk.deploy import advisories_in
+    from ropewalk.refresh import CampaignBook
+
+    found = CampaignBook(session.settings.campaigns).load(campaign)
+    images = [row.name for row in found.rows if row.done and not row.error]
+    if not images:
+        raise InputError("renewed no image", where=f"campaign {campaign}", hint="name images, or say --all")
+    return images, [*(advisories or ()), *advisories_in(found.asked)]
 
 
 @app.command()

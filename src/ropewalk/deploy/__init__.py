@@ -2,7 +2,7 @@
 
 from ropewalk.deploy.config import DeployConfig, Wave, Way, load_deploy
 from ropewalk.deploy.decide import Build, Facts, Policy, State, Step, Verdict, judge
-from ropewalk.deploy.message import Deployment
+from ropewalk.deploy.message import Deployment, advisories_in
 from ropewalk.deploy.published import Published
 from ropewalk.deploy.repository import Clone
 from ropewalk.deploy.rollout import Outcome, Rollout, RolloutReport, WaveReport
@@ -30,6 +30,7 @@ __all__ = [
     "Wave",
     "WaveReport",
     "Way",
+    "advisories_in",
     "deployments",
     "judge",
     "load_deploy",

@@ -51,8 +51,13 @@ def advisories_of(builds: Sequence[Build], given: Sequence[str] = ()) -> tuple[s
         builds: The builds.
         given: Ids that the user named.
     """
-    named_in = (match for build in builds for match in _ADVISORY.findall(build.reason))
+    named_in = (one for build in builds for one in advisories_in(build.reason))
     return tuple(dict.fromkeys((*given, *named_in)))
+
+
+def advisories_in(text: str) -> tuple[str, ...]:
+    """Return the advisories (CVE, DSA, DLA, the tracker's own) that a text names."""
+    return tuple(_ADVISORY.findall(text))
 
 
 def set_message(wave: str, changes: Sequence[Verdict], advisories: Sequence[str]) -> str:
@@ -86,7 +91,7 @@ def back_message(wave: str, builds: Sequence[str], commit: str, why: str) -> str
     """
     subject = f"Roll back {wave}: {_names([_build(build) for build in builds])}"
     trailers = [f"{_WAVE}: {wave}", *(f"{_BACK}: {build}" for build in builds)]
-    return "\n".join([subject, "", f"This reverts commit {commit}.", f"Health: {why}", "", *trailers, ""])
+    return "\n".join([subject, "", f"This reverts commit {commit}.", _one_line(f"Health: {why}"), "", *trailers, ""])
 
 
 def with_change_id(message: str, seed: str) -> str:

@@ -133,7 +133,8 @@ def read(text: str, path: str, keys: Mapping[str, str] | None = None) -> Reading
                 finder.document(document)
     except (yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
-        what = "is a template" if _TEMPLATE in text else f"is no YAML: {getattr(error, 'problem', None) or 'too deep'}"
+        why = getattr(error, "problem", None) or getattr(error, "reason", None) or "nested too deeply"
+        what = "is a template" if _TEMPLATE in text else f"is no YAML: {why}"
         return Reading((), f"{what} (line {mark.line + 1})" if mark else what)
     return Reading(tuple(_told_apart(finder.found)))
 
@@ -268,6 +269,7 @@ class _Finder:
 
     def document(self, node: yaml.Node) -> None:
         """Find what stands in one document."""
+        self._seen.clear()  # an id is another node's once a document is gone; no anchor reaches out of its own
         self._walk(node, _At("", _Within(kustomization=self._kustomization)))
 
     def _walk(self, node: yaml.Node, at: _At) -> None:
@@ -382,7 +384,8 @@ class _Finder:
         stop = _LINE_END.search(self._text, end)
         if stop and (behind := _COMMENT.search(self._text, end, stop.start())):
             yield behind[1].strip()
-        above = self._text[: self._text.rfind("\n", 0, end) + 1].rstrip("\r\n").rpartition("\n")[2].strip()
+        start = max(self._text.rfind("\n", 0, end), 0)
+        above = self._text[self._text.rfind("\n", 0, start) + 1 : start].strip()
         if above.startswith("#"):
             yield above.lstrip("# ")
 
