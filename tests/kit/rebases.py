@@ -231,7 +231,7 @@ class Trials:
         if own:
             return Verdict.OWNER, "", ", ".join(map(str, own[:_NAMED])), 0, None
         pins = (replace(record.parents[0], digest=new.digest),)
-        outcome = rebase(shop, record, recipe, old, new, pins=pins)
+        outcome = rebase(shop, record, recipe, old, new, build=record.build + 1, pins=pins)
         rebuilt = self._image(built.again)
         if isinstance(outcome, Refusal):
             assert outcome.rule not in _NEVER, outcome

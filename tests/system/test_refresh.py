@@ -168,6 +168,6 @@ def test_reconcile_layers_never_pile_up(case: Case) -> None:
     old, new = shop.store.load(pin.digest), shop.store.load(case.record("modes").digest)
     assert old is not None
     assert new is not None
-    result = rebase(shop, record, case.recipes["library"], old, new)
+    result = rebase(shop, record, case.recipes["library"], old, new, build=2)
     assert isinstance(result, Rebased)
     assert [layer.kind for layer in result.layers if layer.owner == "library"] == [LayerKind.OWN, LayerKind.RECONCILE]

@@ -16,8 +16,9 @@ from ropewalk.build.workshop import Workshop
 from ropewalk.errors import InputError
 from ropewalk.events import step
 from ropewalk.oci import Image, Platform
-from ropewalk.oci.annotations import annotations
+from ropewalk.oci.annotations import annotations, base_name, numbered_digest, own_config
 from ropewalk.plan import resolve
+from ropewalk.recipe.dockerfile import parse
 from ropewalk.recipe.head import older_versions
 from ropewalk.recipe.lock import Lock, LockedDeb
 from ropewalk.recipe.pins import outside_of
@@ -58,6 +59,7 @@ def make_image(
     epoch: int | None = None,
     *,
     lock: Lock | None = None,
+    build: int = 1,
 ) -> Made:
     """Make an image; it is in the store then, without a tag and without a record.
 
@@ -68,6 +70,7 @@ def make_image(
         view: The archive view that apt sees.
         epoch: SOURCE_DATE_EPOCH in seconds; the recipe's (a base image: the view's) where it is None.
         lock: All that the build may take from the archive, and then from the pool alone; None lets it have the whole view.
+        build: The number of the build within its line.
 
     Returns:
         The image with the owners of its layers.
@@ -81,12 +84,12 @@ def make_image(
     log = log_of(shop, recipe)
     log.unlink(missing_ok=True)
     if recipe.base is not None:
-        return _make_base(shop, recipe, view, epoch, lock)
+        return _make_base(shop, recipe, view, epoch, lock, build=build)
     images = {pin.reference: _parent_image(shop, recipe, pin) for pin in parents}
     final = next((pin for pin in parents if pin.role is ParentRole.FINAL), None)
     chosen = epoch if epoch is not None else recipe.epoch or 0
     below = images[final.reference] if final else None
-    build = shop.names.fresh()
+    name = shop.names.fresh()
     order = Order(
         name=recipe.reference,
         dockerfile=recipe.dockerfile,
@@ -95,37 +98,37 @@ def make_image(
         final=below,
         view=view,
         epoch=chosen,
-        build=build,
+        build=name,
         limits=recipe.limits,
         proxy=recipe.proxy,
         allowed=lock.allowed if lock else None,
     )
     with (
-        supplied(shop, build, order.allowed),
+        supplied(shop, name, order.allowed),
         step(shop.listener, recipe.reference, "build", log=str(log)),
         run_dockerfile(shop, order, log) as added,
     ):
         tell(shop, recipe, added.concerns)
         inherited = _owners(shop, final, below)
-        return _assemble(shop, recipe, added, inherited, order, final=final)
+        return _assemble(shop, recipe, added, inherited, order, final=final, build=build)
 
 
-def _make_base(shop: Workshop, recipe: Recipe, view: View, epoch: int | None, lock: Lock | None) -> Made:
+def _make_base(shop: Workshop, recipe: Recipe, view: View, epoch: int | None, lock: Lock | None, *, build: int) -> Made:
     spec = recipe.base
     if spec is None:
         raise InputError("is no base recipe", where=recipe.reference, hint="give it a base.yaml")
     chosen = epoch if epoch is not None else view.newest_date(spec.suites)
     platform = Platform("linux", view.architecture)
-    build, log = shop.names.fresh(), log_of(shop, recipe)
+    name, log = shop.names.fresh(), log_of(shop, recipe)
     with (
-        supplied(shop, build, lock.allowed if lock else None),
+        supplied(shop, name, lock.allowed if lock else None),
         step(shop.listener, recipe.reference, "bootstrap", log=str(log)),
-        bootstrapped(shop, recipe, view, chosen, log, build=build) as items,
+        bootstrapped(shop, recipe, view, chosen, log, build=name) as items,
     ):
         layer = shop.store.add_layer(items)
-        took = Lock(view.id, taken(shop, build))
+        took = Lock(view.id, taken(shop, name))
     history = (f"ropewalk: {recipe.reference}",)
-    said = annotations(recipe.reference, chosen)
+    said = annotations(recipe.reference, chosen, build=build)
     image = shop.store.add_image(base_config(spec), (layer,), platform, chosen, history, annotations=said)
     return Made(image, (OwnedLayer(layer.diff_id, recipe.path, LayerKind.OWN),), chosen, took)
 
@@ -138,15 +141,19 @@ def _assemble(
     order: Order,
     *,
     final: ParentPin | None,
+    build: int,
 ) -> Made:
-    base = (final.reference, final.digest) if final else None
+    base, config = None, added.config
+    if final is not None and order.final is not None:
+        base = (base_name(final.reference, order.final), final.digest)
+        config = own_config(config, order.final.config, parse(order.dockerfile).labels())
     below = order.final.layers if order.final else ()
     platform = order.final.platform if order.final else Platform("linux", order.view.architecture)
     own = (shop.store.add_layer(added.items),) if added.items else ()
     layers = (*below, *own)
     history = (*("" for _ in below), *(f"ropewalk: {recipe.reference}" for _ in own))
-    said = annotations(recipe.reference, order.epoch, base)
-    image = shop.store.add_image(added.config, layers, platform, order.epoch, history, annotations=said)
+    said = annotations(recipe.reference, order.epoch, base, build=build)
+    image = shop.store.add_image(config, layers, platform, order.epoch, history, annotations=said)
     owned = tuple(OwnedLayer(layer.diff_id, recipe.path, LayerKind.OWN) for layer in own)
     open_ends = outside_of(order.dockerfile, order.context).unpinned
     took = Lock(order.view.id, taken(shop, order.build), unpinned=open_ends)
@@ -204,9 +211,9 @@ def build_recipe(
     """
     start = shop.clock()
     check_testable(shop.settings, recipe)
-    made = make_image(shop, recipe, parents, view, lock=lock)
-    same = shop.book.load(made.image.digest)
-    if same is not None and same.line == recipe.reference and shop.store.resolve(same.reference) is not None:
+    made = make_image(shop, recipe, parents, view, lock=lock, build=build)
+    same = _same(shop, recipe, made.image, build)
+    if same is not None:
         return _confirmed(shop, recipe, parents, made, same, asked=lock)
     reference = recipe.reference if build == 1 else f"{recipe.reference}-r{build}"
     took = _with_test(made.lock, check(shop, recipe, made, reference))
@@ -236,6 +243,15 @@ def build_recipe(
     shop.book.save(record)
     shop.store.tag(record.reference, record.digest)
     return record
+
+
+def _same(shop: Workshop, recipe: Recipe, image: Image, build: int) -> BuildRecord | None:
+    """Return the line's build that is this very image but for the number; None where there is none."""
+    for number in range(build, 0, -1):
+        same = shop.book.load(numbered_digest(image, recipe.reference, number))
+        if same is not None and same.line == recipe.reference and shop.store.resolve(same.reference) is not None:
+            return same
+    return None
 
 
 def _confirmed(

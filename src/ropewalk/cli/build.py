@@ -110,12 +110,28 @@ def build(
         with session.workshop(network) as shop:
             done, at_once = entering(session, shop.store), jobs or default_jobs()
             outcomes = run_plan(shop, made, wanted, given, jobs=at_once, keep_going=keep_going, finished=done)
-    session.remember(directories)
+    if is_remembered(made, outcomes):
+        session.remember(directories)
     sent = send_all(session, registry, send, _ready(made, outcomes))
     if output is Format.JSON:
         rows = [outcome_row(one) for one in outcomes]
         print_json({"view": used.id if used else None, "images": rows, "publishing": sent_json(sent)})
     _end(session, made, outcomes, sent, shown=output is Format.TEXT)
+
+
+def is_remembered(made: "Plan", outcomes: "tuple[Outcome, ...]") -> bool:
+    """Say whether a build's tree becomes the last one: it made an image, or nothing of it failed or was refused.
+
+    Later commands that name no directory work on that tree, and its locks are what the pool keeps .debs for.
+
+    Args:
+        made: The plan that was built.
+        outcomes: Of the recipes that were tried.
+    """
+    from ropewalk.plan import Action
+
+    well = not made.of(Action.REFUSED) and not any(outcome.error for outcome in outcomes)
+    return well or any(outcome.record for outcome in outcomes)
 
 
 def _ready(made: "Plan", outcomes: "tuple[Outcome, ...]") -> "Iterator[BuildRecord]":

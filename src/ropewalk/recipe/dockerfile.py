@@ -91,6 +91,11 @@ class Dockerfile:
             chain.insert(0, below)
         return tuple(chain)
 
+    def labels(self) -> str:
+        """Return the text of the ``LABEL`` instructions that the image gets."""
+        found = (item for stage in self.standing_on() for item in stage.instructions if item.keyword == "LABEL")
+        return "\n".join(item.value for item in found)
+
 
 def expand(text: str, values: Mapping[str, str], depth: int = 0) -> str:
     """Put variables in: ``$X``, ``${X}``, ``${X:-default}``, ``${X:+other}``; a backslash keeps the next character.

@@ -13,6 +13,7 @@ from ropewalk.build import Made, Workshop, build_recipe, check, full_disk, in_or
 from ropewalk.build.site import Order
 from ropewalk.errors import InputError, RopewalkError
 from ropewalk.events import Event, EventKind, step
+from ropewalk.oci.annotations import numbered_digest
 from ropewalk.plan import Edges, Observed, ancestors, edges, observe
 from ropewalk.recipe.head import older_versions
 from ropewalk.recipe.recipe import ParentRole, Recipe
@@ -248,8 +249,8 @@ class _Campaign:
         if isinstance(rebased, Refusal):
             return rebased
         record = replace(self._record(line, pins, rebased), reasons=(reason,))
-        if record.digest == line.record.digest:
-            return record
+        if _is_same(line.record, rebased):
+            return replace(record, digest=line.record.digest)
         proof: Proof | None = None
         if rebased.needs_proof or self.prove_all:
             proof = compare_rebuilt(self.shop, record, line.recipe, self.view)
@@ -271,7 +272,9 @@ class _Campaign:
         new = store.load(final.digest) if final else None
         if old is None or new is None:
             return Refusal("record", "", "the parent that its own layer was built on is not in the store")
-        return rebase(self.shop, line.record, line.recipe, old, new, pins=pins, reader=self.reader)
+        return rebase(
+            self.shop, line.record, line.recipe, old, new, build=line.following, pins=pins, reader=self.reader
+        )
 
     def _made(self, recipe: Recipe, pins: tuple[ParentPin, ...], rebased: Rebased) -> Made:
         """Say what a test needs to know: also a test variant's parents."""
@@ -305,6 +308,12 @@ class _Campaign:
             rebased_from=rebased.origin,
             older=older_versions(line.recipe.directory, line.recipe.version),
         )
+
+
+def _is_same(record: BuildRecord, rebased: Rebased) -> bool:
+    """Say whether an image came out again; one that an older program made has no number in its annotations."""
+    numbers = (record.build, 1)
+    return any(numbered_digest(rebased.image, record.line, number) == record.digest for number in numbers)
 
 
 def _why_unequal(proof: Proof, record: BuildRecord) -> str:

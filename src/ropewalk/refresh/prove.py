@@ -51,7 +51,7 @@ def compare_rebuilt(shop: Workshop, record: BuildRecord, recipe: Recipe, view: V
         raise InputError("is not in the store", where=record.reference, hint="build it, or fetch it from the registry")
     with step(shop.listener, record.reference, "prove"):
         start = shop.clock()
-        made = make_image(shop, recipe, record.parents, view, record.epoch)
+        made = make_image(shop, recipe, record.parents, view, record.epoch, build=record.build)
         seconds = shop.clock() - start
     found = differences(shop.store.tree(image), shop.store.tree(made.image))
     found = (*_config_differences(image.config, made.image.config), *found)

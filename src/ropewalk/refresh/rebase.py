@@ -9,7 +9,7 @@ from functools import partial
 
 from ropewalk.build import Workshop, ld_cache, load_image, unload
 from ropewalk.errors import InputError
-from ropewalk.oci.annotations import annotations
+from ropewalk.oci.annotations import annotations, base_name, inheritable, own_config
 from ropewalk.oci.layer import TarItem
 from ropewalk.oci.model import Entry, EntryType, Image, ImageConfig, Layer
 from ropewalk.oci.store import Store
@@ -114,6 +114,7 @@ def rebase(
     old: Image,
     new: Image,
     *,
+    build: int,
     pins: Sequence[ParentPin] | None = None,
     reader: DpkgReader | None = None,
 ) -> Rebased | Refusal:
@@ -125,6 +126,7 @@ def rebase(
         recipe: Its recipe; the Dockerfile that counts is the record's.
         old: The parent that the own layers were built on.
         new: The parent to stand on.
+        build: The number of the build that it will be.
         pins: Its parents as they are now; the recorded ones by default.
         reader: Reads dpkg's files; give the same one for many images.
 
@@ -144,12 +146,13 @@ def rebase(
     decision = decide(gather(shop.store, recipe, made, pins or made.parents, parts, reader=reader))
     if isinstance(decision, Refusal):
         return decision
-    config = merge_config(old.config, new.config, root.config)
+    child = own_config(root.config, old.config, parse(made.dockerfile).labels())
+    config = merge_config(inheritable(old.config), inheritable(new.config), child)
     if isinstance(config, Refusal):
         return config
     base = next((p for p in (pins or made.parents) if p.role is ParentRole.FINAL and p.digest == new.digest), None)
-    name = base.reference if base else below.reference
-    draft = _Draft(shop, made, stack, config, _history(shop.store, root)[len(old.layers) :], name)
+    name = base_name(base.reference if base else below.reference, new)
+    draft = _Draft(shop, made, stack, config, _history(shop.store, root)[len(old.layers) :], name, build)
     reconcile = draft.reconcile(decision)
     if isinstance(reconcile, Refusal):
         return reconcile
@@ -250,6 +253,7 @@ class _Draft:
     config: ImageConfig
     own_history: tuple[str, ...]
     base: str
+    build: int
 
     def image(self, reconcile: Sequence[Layer]) -> Image:
         """Assemble new parent, own layers and reconcile layer."""
@@ -259,7 +263,7 @@ class _Draft:
             *(_RECONCILE_HISTORY for _ in reconcile),
         )
         layers = (*self.stack.new.layers, *self.stack.own, *reconcile)
-        said = annotations(self.made.line, self.made.epoch, (self.base, self.stack.new.digest))
+        said = annotations(self.made.line, self.made.epoch, (self.base, self.stack.new.digest), build=self.build)
         platform, epoch = self.stack.new.platform, self.made.epoch
         return self.stack.store.add_image(self.config, layers, platform, epoch, history, annotations=said)
 

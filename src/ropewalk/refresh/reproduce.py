@@ -169,7 +169,7 @@ def _reproduce(shop: Workshop, claim: Claim, sources: Sources) -> Reproduction:
             with shop.names.loading():
                 bring(*sources.image(pin, record.reference), shop.store)
         lock = _lock(shop, record)
-        made = make_image(shop, claim.recipe, record.parents, claim.view, record.epoch, lock=lock)
+        made = make_image(shop, claim.recipe, record.parents, claim.view, record.epoch, lock=lock, build=record.build)
         _keep(shop, record, made)
         return replace(_compared(shop, claim, made), source=claim.source)
 

@@ -8,13 +8,15 @@ import typer
 
 from kit.images import recipe, record
 from kit.recipes import REGISTRY, production, write
+from ropewalk.build import Outcome
 from ropewalk.build.site import proxies
 from ropewalk.cli.app import run
+from ropewalk.cli.build import is_remembered
 from ropewalk.cli.dockerpkg import Sent, print_sent, refuse_pull, sending, version_suffix
 from ropewalk.cli.session import Session
 from ropewalk.errors import Exit, InputError
 from ropewalk.events import silent
-from ropewalk.plan import Action, PlanEntry
+from ropewalk.plan import Action, Plan, PlanEntry
 from ropewalk.settings import Settings
 
 NOW = 1_767_614_403  # Mon, 05 Jan 2026 12:00:03 UTC
@@ -146,3 +148,15 @@ def test_run_instructions_get_the_proxy_in_both_cases() -> None:
     web = "http://web:8080"
     assert proxies(web) == {"http_proxy": web, "HTTP_PROXY": web, "https_proxy": web, "HTTPS_PROXY": web}
     assert proxies("") == {}
+
+
+def test_a_build_that_made_nothing_does_not_become_the_last_one() -> None:
+    one, error = recipe("one"), InputError("failed", where="one", hint="")
+    made, failed = Outcome(one, record(one), None, 1.0), Outcome(one, None, error, 1.0)
+    build, refused = Plan((PlanEntry(one, Action.BUILD),)), Plan((PlanEntry(one, Action.REFUSED),))
+    nothing = Plan((PlanEntry(one, Action.NONE, current=record(one)),))
+    assert is_remembered(build, (made,))
+    assert is_remembered(build, (made, failed)), "its images stand in the store"
+    assert is_remembered(nothing, ())
+    assert not is_remembered(build, (failed,))
+    assert not is_remembered(refused, ())

@@ -73,7 +73,7 @@ def _child(shop: Workshop, base: Image, recipe: Recipe = CHILD) -> BuildRecord:
 
 
 def _rebased(shop: Workshop, made: BuildRecord, old: Image, new: Image, recipe: Recipe = CHILD) -> Rebased:
-    result = rebase(shop, made, recipe, old, new)
+    result = rebase(shop, made, recipe, old, new, build=2)
     assert isinstance(result, Rebased), result
     return result
 
@@ -104,6 +104,15 @@ def test_the_same_rebase_gives_the_same_image(shop: Workshop) -> None:
     old, new = _base(shop, "1"), _base(shop, "2", 2)
     made = _child(shop, old)
     assert _rebased(shop, made, old, new) == _rebased(shop, made, old, new)
+
+
+def test_a_rebased_image_says_which_build_it_is_and_nothing_of_its_parent(shop: Workshop) -> None:
+    old, new = _base(shop, "1"), _base(shop, "2", 2)
+    result = _rebased(shop, _child(shop, old), old, new)
+    said = dict(result.image.annotations)
+    assert said["org.opencontainers.image.version"].endswith("-r2")
+    assert said["org.opencontainers.image.ref.name"].endswith(f":{said['org.opencontainers.image.version']}")
+    assert said["org.opencontainers.image.base.digest"] == new.digest
 
 
 def test_reconcile_layers_never_pile_up(shop: Workshop) -> None:
@@ -143,18 +152,18 @@ def test_what_the_parent_removed_is_removed(shop: Workshop) -> None:
     image = _image(shop, (*old.layers, own))
     made = record(recipe, below, image=image, layers=(*below.layers, *owners((own, "modes"))))
     shop.book.save(made)
-    refusal = rebase(shop, made, recipe, old, new)
+    refusal = rebase(shop, made, recipe, old, new, build=2)
     assert refusal == Refusal(1, "usr/bin/gone", "the parent deleted what the child changed")
 
 
 def test_a_refused_rebase_leaves_no_image(shop: Workshop) -> None:
     old, new = _base(shop, "1"), _base(shop, "2", 2)
     made = _child(shop, old)
-    assert rebase(shop, made, replace(CHILD, rebase=False), old, new) == Refusal(
+    assert rebase(shop, made, replace(CHILD, rebase=False), old, new, build=2) == Refusal(
         5, "", "the recipe says that it must never be rebased"
     )
     pins = (*made.parents, ParentPin("registry.example.org/gcc:1", digest("gcc"), ParentRole.BUILD))
-    refusal = rebase(shop, made, CHILD, old, new, pins=pins)
+    refusal = rebase(shop, made, CHILD, old, new, build=2, pins=pins)
     assert isinstance(refusal, Refusal)
     assert refusal.rule == 4
     assert shop.store.tags() == {}
@@ -162,7 +171,7 @@ def test_a_refused_rebase_leaves_no_image(shop: Workshop) -> None:
 
 def test_configurations_that_clash_are_refused(shop: Workshop) -> None:
     old, new = _base(shop, "1"), _base(shop, "2", 2, user="1")
-    refusal = rebase(shop, _child(shop, old), CHILD, old, new)
+    refusal = rebase(shop, _child(shop, old), CHILD, old, new, build=2)
     assert refusal == Refusal(1, "configuration", "parent and child both changed its user")
 
 
@@ -172,7 +181,7 @@ def test_what_is_not_here_is_refused(shop: Workshop) -> None:
     lost = replace(made, digest=digest("rebased"), rebased_from=digest("lost"))
     assert origin(shop.book, lost) is None
     for given in ((lost, old, new), (made, new, old)):
-        refusal = rebase(shop, given[0], CHILD, given[1], given[2])
+        refusal = rebase(shop, given[0], CHILD, given[1], given[2], build=2)
         assert isinstance(refusal, Refusal)
         assert refusal.rule == "record"
 
