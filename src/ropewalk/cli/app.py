@@ -68,6 +68,7 @@ _COMMANDS = {
     "lock": _MAKE,
     "update": _MAKE,
     "refresh": _MAKE,
+    "watch": _MAKE,
     "prove": _MAKE,
     "reproduce": _MAKE,
     "tree": _MAKE,
@@ -75,11 +76,13 @@ _COMMANDS = {
     "prune": _MAKE,
     "images": _LOOK,
     "show": _LOOK,
+    "explain": _LOOK,
     "diff": _LOOK,
     "packages": _LOOK,
     "upgrades": _LOOK,
     "affected": _LOOK,
     "inventory": _LOOK,
+    "report": _LOOK,
     "keys": _ENFORCE,
     "registry": _ENFORCE,
     "publish": _ENFORCE,
@@ -88,7 +91,7 @@ _COMMANDS = {
     "restrict": _ENFORCE,
 }
 """Each command with its panel in the help: a module of that name, which holds a group, or a function of that name."""
-_BUILDERS = frozenset({"build", "doctor", "prove", "refresh", "reproduce"})
+_BUILDERS = frozenset({"build", "doctor", "prove", "refresh", "reproduce", "watch"})
 _HOMES = {"tree": "treepreview"}
 """Commands that are elsewhere: `treepreview` adds to the group of `tree`, which it loads."""
 

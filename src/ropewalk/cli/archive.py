@@ -9,6 +9,8 @@ from ropewalk.cli.output import Format, FormatOption, count, human_size, print_j
 from ropewalk.cli.session import DAY, Session, host_architecture, when
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ropewalk.archive import SuiteView, View, ViewBook
 
 app = typer.Typer(no_args_is_help=True, help="Views of the Debian archive: what builds see of it at one moment.")
@@ -34,12 +36,35 @@ def view(
     Every InRelease is verified with Debian's keyring and every index by its hash; the tree's `archives` are recorded
     too, each verified with its own keyring. An unchanged archive gives the same id. Without a tree (config.yaml here, -c, or an earlier build) it is bookworm's.
     """
+    session: Session = context.obj
+    made = new_view(session, suites or (), pockets, components or ())
+    if output is Format.JSON:
+        print_json({"view": made.id, "suites": [suite.suite for suite in made.suites]})
+    else:
+        print_line(made.id)
+
+
+def new_view(
+    session: Session, suites: "Sequence[str]" = (), pockets: Pockets = Pockets.ALL, components: "Sequence[str]" = ()
+) -> "View":
+    """Record the archive as it is now.
+
+    Args:
+        session: The run.
+        suites: Releases; those of the tree's bases where none is given.
+        pockets: The release alone, or with its -updates and -security.
+        components: Likewise those of the tree's bases.
+
+    Raises:
+        InputError: The archive lacks a suite or a component.
+        TrustError: A signature or a checksum is wrong, or a suite is older than before.
+        NetworkError: The archive cannot be reached.
+    """
     from ropewalk.archive import suite_names
 
-    session: Session = context.obj
     bases = () if suites and components else session.bases()
     releases = suites or list(dict.fromkeys(base.suites[0] for base in bases)) or ["bookworm"]
-    made = session.views().make(
+    return session.views().make(
         tuple(name for release in releases for name in suite_names(release, pockets)),
         tuple(components or dict.fromkeys(name for base in bases for name in base.components) or ["main"]),
         host_architecture(),
@@ -49,10 +74,6 @@ def view(
         sources=session.keeping().sources,
         now=session.now(),
     )
-    if output is Format.JSON:
-        print_json({"view": made.id, "suites": [suite.suite for suite in made.suites]})
-    else:
-        print_line(made.id)
 
 
 @app.command("list")

@@ -14,7 +14,7 @@ from ropewalk.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class Fix:
+class Update:
     """A package of an image that a view has newer.
 
     Attributes:
@@ -49,14 +49,14 @@ class Due:
         digest: Its current image at that time.
         view: The view.
         at: When it was seen, in seconds since 1970.
-        fixes: The packages, as far as they were not noted before.
+        updates: The packages, as far as they were not noted before.
     """
 
     repository: str
     digest: str
     view: str
     at: int
-    fixes: tuple[Fix, ...]
+    updates: tuple[Update, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Patched:
         at: When it was published, in seconds since 1970.
         noticed: When the first of the packages was seen to be newer.
         how: Rebased, rebuilt or built.
-        fixes: The packages that were due and are in it.
+        updates: The packages that were due and are in it.
     """
 
     repository: str
@@ -79,7 +79,7 @@ class Patched:
     at: int
     noticed: int
     how: str
-    fixes: tuple[Fix, ...]
+    updates: tuple[Update, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +167,8 @@ def _happening(line: str, where: str) -> Happening | None:
         kind = _KINDS.get(data.pop("what"))
         if kind is None:
             return None
-        if "fixes" in data:
-            data["fixes"] = tuple(Fix(**fix) for fix in data["fixes"])
+        if "updates" in data:
+            data["updates"] = tuple(Update(**update) for update in data["updates"])
         return kind(**data)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         hint = "take the line out; time to patch is then not known of what it said"

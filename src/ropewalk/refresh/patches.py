@@ -1,11 +1,11 @@
-"""Time to patch: from an archive's release of a fix to the published image that holds it, and to its deployment; pure."""
+"""Time to patch: from an archive's release of an update to the published image that holds it, and to its deployment; pure."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ropewalk.debian import sort_key
-from ropewalk.refresh.history import Deployed, Due, Fix, Happening, Patched
+from ropewalk.refresh.history import Deployed, Due, Happening, Patched, Update
 
 Held = Mapping[tuple[str, str], str]
 """The packages of an image: name and architecture -> version."""
@@ -17,11 +17,11 @@ class Patch:
 
     Attributes:
         name: ``registry/namespace/name``.
-        reference: The image that has the fixes.
+        reference: The image that has the updates.
         digest: Its digest.
         how: Rebased, rebuilt or built.
-        security: One of the fixes is a security update.
-        fixes: What it fixes.
+        security: One of the updates is a security update.
+        updates: What it updates.
         released: When the archive released the first of them (of the security updates, where there are some).
         noticed: When the first of them was seen.
         published: When the image was published.
@@ -33,7 +33,7 @@ class Patch:
     digest: str
     how: str
     security: bool
-    fixes: tuple[Fix, ...]
+    updates: tuple[Update, ...]
     released: int
     noticed: int
     published: int
@@ -87,14 +87,14 @@ def spread(values: Sequence[int]) -> Spread | None:
     return Spread(len(values), p50, p90, p99, max(values))
 
 
-def first_released(fixes: Iterable[Fix]) -> int:
-    """Return when the first of some fixes was released; with security updates among them, the first of those.
+def first_released(updates: Iterable[Update]) -> int:
+    """Return when the first of some updates was released; with security updates among them, the first of those.
 
     Args:
-        fixes: At least one.
+        updates: At least one.
     """
-    found = tuple(fixes)
-    return min(fix.released for fix in tuple(fix for fix in found if fix.security) or found)
+    found = tuple(updates)
+    return min(update.released for update in tuple(update for update in found if update.security) or found)
 
 
 def patches(history: Iterable[Happening]) -> tuple[Patch, ...]:
@@ -119,9 +119,9 @@ def _patch(one: Patched, deployed: Mapping[str, int]) -> Patch:
         reference=one.reference,
         digest=one.digest,
         how=one.how,
-        security=any(fix.security for fix in one.fixes),
-        fixes=one.fixes,
-        released=first_released(one.fixes),
+        security=any(update.security for update in one.updates),
+        updates=one.updates,
+        released=first_released(one.updates),
         noticed=one.noticed,
         published=one.at,
         deployed=deployed.get(one.digest),
@@ -139,28 +139,34 @@ def open_dues(history: Iterable[Happening]) -> dict[str, tuple[Due, ...]]:
         if isinstance(one, Due):
             found[one.repository] = (*found.get(one.repository, ()), one)
         elif isinstance(one, Patched):
-            done = {_key(fix) for fix in one.fixes}
+            done = {_key(update) for update in one.updates}
             left = tuple(_without(due, done) for due in found.get(one.repository, ()))
-            found[one.repository] = tuple(due for due in left if due.fixes)
+            found[one.repository] = tuple(due for due in left if due.updates)
     return {name: dues for name, dues in found.items() if dues}
 
 
-def _key(fix: Fix) -> tuple[str, str, str]:
-    return fix.package, fix.architecture, fix.candidate
+def _key(update: Update) -> tuple[str, str, str]:
+    return update.package, update.architecture, update.candidate
 
 
 def _without(due: Due, done: set[tuple[str, str, str]]) -> Due:
-    return Due(due.repository, due.digest, due.view, due.at, tuple(fix for fix in due.fixes if _key(fix) not in done))
+    return Due(
+        due.repository,
+        due.digest,
+        due.view,
+        due.at,
+        tuple(update for update in due.updates if _key(update) not in done),
+    )
 
 
-def not_noted(fixes: Iterable[Fix], dues: Iterable[Due]) -> tuple[Fix, ...]:
-    """Return the fixes that open dues of the same repository do not name yet."""
-    known = {_key(fix) for due in dues for fix in due.fixes}
-    return tuple(fix for fix in fixes if _key(fix) not in known)
+def not_noted(updates: Iterable[Update], dues: Iterable[Due]) -> tuple[Update, ...]:
+    """Return the updates that open dues of the same repository do not name yet."""
+    known = {_key(update) for due in dues for update in due.updates}
+    return tuple(update for update in updates if _key(update) not in known)
 
 
-def fixed(dues: Iterable[Due], held: Held) -> tuple[Fix, ...]:
-    """Return the fixes that an image has: the package at that version or a newer one, or not at all any more.
+def fixed(dues: Iterable[Due], held: Held) -> tuple[Update, ...]:
+    """Return the updates that an image has: the package at that version or a newer one, or not at all any more.
 
     Args:
         dues: What was due.
@@ -168,10 +174,10 @@ def fixed(dues: Iterable[Due], held: Held) -> tuple[Fix, ...]:
     """
     names = {name for name, _ in held}
     found = []
-    for fix in (fix for due in dues for fix in due.fixes):
-        version = held.get((fix.package, fix.architecture))
-        if version is None and fix.package in names:
-            version = next(held[key] for key in held if key[0] == fix.package)
-        if version is None or sort_key(version) >= sort_key(fix.candidate):
-            found.append(fix)
+    for update in (update for due in dues for update in due.updates):
+        version = held.get((update.package, update.architecture))
+        if version is None and update.package in names:
+            version = next(held[key] for key in held if key[0] == update.package)
+        if version is None or sort_key(version) >= sort_key(update.candidate):
+            found.append(update)
     return tuple(found)

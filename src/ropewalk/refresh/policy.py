@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from ropewalk.plan import Edges, ancestors
 from ropewalk.recipe.renewal import Consent, Renewal
-from ropewalk.refresh.history import Fix
+from ropewalk.refresh.history import Update
 
 
 class Kind(StrEnum):
@@ -28,18 +28,18 @@ class Pending:
         reference: The line, ``registry/namespace/name:version``.
         digest: Its current image.
         reason: Why, in the words of the refresh.
-        fixes: The packages in it that the view has newer, inherited ones too.
+        updates: The packages in it that the view has newer, inherited ones too.
     """
 
     reference: str
     digest: str
     reason: str
-    fixes: tuple[Fix, ...] = ()
+    updates: tuple[Update, ...] = ()
 
     @property
     def kind(self) -> Kind:
         """What its update is."""
-        return Kind.SECURITY if any(fix.security for fix in self.fixes) else Kind.UPDATE
+        return Kind.SECURITY if any(update.security for update in self.updates) else Kind.UPDATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Ruling:
 def waiting_id(kind: Kind, pending: Sequence[Pending]) -> str:
     """Name what waits: the same images with the same newer versions have the same id, on any day."""
     what = [
-        [one.reference, one.digest, [[fix.package, fix.architecture, fix.candidate] for fix in one.fixes]]
+        [one.reference, one.digest, [[update.package, update.architecture, update.candidate] for update in one.updates]]
         for one in pending
     ]
     return f"{kind}-{hashlib.sha256(json.dumps(sorted(what)).encode()).hexdigest()[:8]}"

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from ropewalk.errors import InputError
-from ropewalk.refresh.history import Approved, Deployed, Due, Fix, History, Patched, deployed
+from ropewalk.refresh.history import Approved, Deployed, Due, History, Patched, Update, deployed
 from ropewalk.refresh.patches import first_released, fixed, not_noted, open_dues, patches, percentile, spread
 from ropewalk.settings import Settings
 
-SSL = Fix("libssl3", "amd64", "3.0-1", "3.0-2", security=True, released=1000, suite="bookworm-security")
-TZ = Fix("tzdata", "all", "2025a", "2025b", security=False, released=500, suite="bookworm-updates")
+SSL = Update("libssl3", "amd64", "3.0-1", "3.0-2", security=True, released=1000, suite="bookworm-security")
+TZ = Update("tzdata", "all", "2025a", "2025b", security=False, released=500, suite="bookworm-updates")
 DUE = Due("r/base", "sha256:old", "view-1", 1100, (SSL, TZ))
 DONE = Patched("r/base", "r/base:1-r2", "sha256:new", 1300, 1100, "rebuilt", (SSL, TZ))
 
@@ -60,8 +60,8 @@ def test_a_clock_behind_the_archives_gives_no_negative_time() -> None:
 
 def test_what_is_due_stays_open_until_it_is_published() -> None:
     assert open_dues([DUE]) == {"r/base": (DUE,)}
-    partly = open_dues([DUE, replace(DONE, fixes=(TZ,))])
-    assert [fix.package for due in partly["r/base"] for fix in due.fixes] == ["libssl3"]
+    partly = open_dues([DUE, replace(DONE, updates=(TZ,))])
+    assert [update.package for due in partly["r/base"] for update in due.updates] == ["libssl3"]
     assert open_dues([DUE, DONE]) == {}
 
 
@@ -84,7 +84,7 @@ def test_a_newer_version_is_another_fix() -> None:
 def test_fixed_is_what_has_the_version_or_lacks_the_package(
     held: dict[tuple[str, str], str], expected: list[str]
 ) -> None:
-    assert [fix.package for fix in fixed([DUE], held)] == expected
+    assert [update.package for update in fixed([DUE], held)] == expected
 
 
 def test_history_gives_back_what_was_added(tmp_path: Path) -> None:

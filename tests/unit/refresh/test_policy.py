@@ -4,11 +4,11 @@ import pytest
 
 from ropewalk.plan import Edges
 from ropewalk.recipe import Consent, Renewal
-from ropewalk.refresh.history import Fix
+from ropewalk.refresh.history import Update
 from ropewalk.refresh.policy import Kind, Pending, pause, rule, waiting_id
 
-SSL = Fix("libssl3", "amd64", "3.0-1", "3.0-2", security=True, released=1, suite="bookworm-security")
-TZ = Fix("tzdata", "all", "2025a", "2025b", security=False, released=1, suite="bookworm-updates")
+SSL = Update("libssl3", "amd64", "3.0-1", "3.0-2", security=True, released=1, suite="bookworm-security")
+TZ = Update("tzdata", "all", "2025a", "2025b", security=False, released=1, suite="bookworm-updates")
 LINKS: Edges = {"base": (), "app": ("base",), "site": ("app",), "alone": ()}
 BASE, APP, SITE = (Pending(name, f"sha256:{name}", "", (SSL, TZ)) for name in ("base", "app", "site"))
 ALONE = Pending("alone", "sha256:alone", "tzdata", (TZ,))
@@ -43,7 +43,7 @@ def test_an_approval_lets_go_what_it_named_and_nothing_else() -> None:
     (waiting,) = rule([ALONE], Renewal(security=APPROVAL), (), LINKS).waiting
     assert waiting.id == waiting_id(Kind.UPDATE, [ALONE])
     assert rule([ALONE], Renewal(security=APPROVAL), [waiting.id], LINKS).renew == {"alone"}
-    later = Pending("alone", "sha256:alone", "tzdata", (Fix("tzdata", "all", "2025a", "2025c", False, 2, "s"),))
+    later = Pending("alone", "sha256:alone", "tzdata", (Update("tzdata", "all", "2025a", "2025c", False, 2, "s"),))
     assert rule([later], Renewal(security=APPROVAL), [waiting.id], LINKS).renew == frozenset()
 
 
