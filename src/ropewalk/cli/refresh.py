@@ -72,20 +72,20 @@ def refresh(
     recipes = session.recipes(directories)
     chosen = session.view(view)
     with session.client(offline=offline, registry=registry) as client:
-        work = _Work(recipes, chosen, ask, tracker, session.observe(recipes, client), jobs or default_jobs())
+        work = Work(recipes, chosen, ask, tracker, session.observe(recipes, client), jobs or default_jobs())
         if only_plan:
             _plan(session, work, output)
             return
         sends = nullcontext() if no_publish or offline else publisher(session, registry)
         with session.workshop() as shop, sends as send:
-            ran = _run(session, shop, work, client, send)
+            ran = run(session, shop, work, client, send)
     _print(ran, output)
     if any(row.error for row in ran.report.images):
         raise typer.Exit(Exit.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
-class _Work:
+class Work:
     """What a refresh works on."""
 
     recipes: "tuple[Recipe, ...]"
@@ -121,7 +121,7 @@ def _tracker(session: Session, ask: "Ask", place: str | None, *, offline: bool) 
     return load_tracker(named, session.upstream(), session.settings.advisories)
 
 
-def _plan(session: Session, work: _Work, output: Format) -> None:
+def _plan(session: Session, work: Work, output: Format) -> None:
     from ropewalk.refresh import CampaignBook, costs_of, lines_of, measured, plan_refresh, scope_of
 
     store, book, views = session.store(), session.book(), session.views()
@@ -143,10 +143,10 @@ def _plan(session: Session, work: _Work, output: Format) -> None:
     _print_plan(rows, scope, work, output)
 
 
-def _run(
+def run(
     session: Session,
     shop: "Workshop",
-    work: _Work,
+    work: Work,
     client: "RegistryClient | None",
     send: "Callable[[BuildRecord], Outcome] | None",
 ) -> "Ran":
@@ -175,7 +175,7 @@ def _run(
     )
 
 
-def _print_plan(rows: "tuple[RefreshRow, ...]", scope: "Scope", work: _Work, output: Format) -> None:
+def _print_plan(rows: "tuple[RefreshRow, ...]", scope: "Scope", work: Work, output: Format) -> None:
     from ropewalk.refresh import Way
 
     if output is Format.JSON:

@@ -33,23 +33,27 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What a campaign is asked for; everything where neither is given.
+    """What a campaign is asked for; everything where nothing is given.
 
     Attributes:
         advisory: An issue of the security tracker.
         package: A binary or source package.
+        lines: The very lines that `ropewalk watch` lets go.
     """
 
     advisory: str = ""
     package: str = ""
+    lines: frozenset[str] | None = None
 
     @property
     def everything(self) -> bool:
         """It is limited by nothing."""
-        return not (self.advisory or self.package)
+        return not (self.advisory or self.package) and self.lines is None
 
     def __str__(self) -> str:
         """Return what people call it."""
+        if self.lines is not None:
+            return "watch"
         return self.advisory or (f"package {self.package}" if self.package else "all")
 
     def campaign(self, view: str) -> str:
@@ -99,6 +103,8 @@ class Scope:
     @property
     def outside(self) -> str:
         """Why a line is not touched."""
+        if self.ask.lines is not None:
+            return "it waits for approval, or nothing in it is due"
         wanted = self.ask.package or f"what {self.ask.advisory} is about"
         return f"holds nothing older of {wanted}"
 
@@ -132,6 +138,8 @@ def scope_of(
     """
     if ask.everything:
         return Scope(ask)
+    if ask.lines is not None:
+        return Scope(ask, carried=ask.lines)
     issues = {one.source: one for one in tracker.named(ask.advisory)} if tracker and ask.advisory else {}
     current = [(line.recipe, line.record) for line in lines if line.here]
     found = held_packages(view, views, store, current, _wanted(ask, issues))

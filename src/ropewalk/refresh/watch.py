@@ -104,9 +104,7 @@ class Watch:
             RopewalkError: Archive or registry do not answer, or another process builds here; the next round tries again.
         """
         with atomic.locked(self.settings.state / "watch-round.lock"):
-            if view is None:
-                with step(self.listener, _SUBJECT, "look at the archive"):
-                    view = self.hands.look()
+            view = view or self.hands.look()
             past = tuple(self.history)
             past += self._settle(past)
             policy, approved = self.hands.policy(), frozenset(one.id for one in past if isinstance(one, Approved))
