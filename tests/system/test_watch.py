@@ -37,7 +37,7 @@ ropewalk:
   refresh: {{security: automatic, updates: approval, every: 2s}}
 """
 APP = f"FROM {REGISTRY}/bookworm:latest\nCOPY changelog /srv/app\nUSER 65534\n"
-PATIENCE = 180.0
+PATIENCE = 400.0
 
 
 @dataclass
@@ -120,9 +120,14 @@ def test_a_security_update_is_published_by_itself_and_another_when_it_is_approve
 
         yard.served.failing["/apt/dists/bookworm-security/InRelease"] = 4  # one look fails, then the archive is back
         yard.release("bookworm-security", "team-tool=1.1")
+        yard.until(lambda: "watch: refresh" in yard.told())
+        assert "this look failed" in yard.told()
+        assert [waits["waiting"] for waits in yard.looks()] == [[]] * len(yard.looks())
+    assert (running.returncode, yard.tags("app")) == (130, ["1.0-1", "latest"]), "it was ended at work"
+
+    with yard.watching() as running:
         yard.until(lambda: "1.0-1-r2" in yard.tags("app"))
         yard.until(lambda: yard.command.ask("report", "time-to-patch")["images"] == 2)
-        assert "this look failed" in yard.told()
 
         yard.release("bookworm", "team-data=2.0")
         yard.until(lambda: yard.command.ask("watch", "status")["waiting"])

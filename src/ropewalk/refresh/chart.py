@@ -10,9 +10,10 @@ from html import escape
 
 from ropewalk.refresh.patches import Patch, spread
 
-_WIDTH, _HEIGHT = 860, 400
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 24, 76, 52
+_WIDTH, _HEIGHT = 860, 420
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 34, 100, 52
 _TICKS = (
+    (10, "10 s"),
     (60, "1 min"),
     (600, "10 min"),
     (3600, "1 h"),
@@ -21,7 +22,7 @@ _TICKS = (
     (7 * 86400, "7 days"),
     (30 * 86400, "30 days"),
 )
-"""Seven and thirty days are what vendors of images promise for critical fixes."""
+"""From where the axis begins to where it ends at least: vendors of images promise critical fixes within 7 or 30 days."""
 _SHARES = (0, 25, 50, 75, 90, 100)
 _STYLE = """\
 svg{color-scheme:light dark}
@@ -36,12 +37,12 @@ svg{color-scheme:light dark}
 
 @dataclass(frozen=True, slots=True)
 class _Scale:
-    """Where a time and a share are in the picture; times grow by factors, from one minute on."""
+    """Where a time and a share are in the picture; times grow by factors."""
 
     longest: int
 
     def x(self, seconds: float) -> float:
-        ends = math.log(_TICKS[0][0]), math.log(max(self.longest, 2 * _TICKS[0][0]))
+        ends = math.log(_TICKS[0][0]), math.log(self.longest)
         at = (math.log(max(seconds, _TICKS[0][0])) - ends[0]) / (ends[1] - ends[0])
         return round(_LEFT + at * (_WIDTH - _LEFT - _RIGHT), 1)
 
@@ -61,15 +62,13 @@ def draw_patches(found: Sequence[Patch], title: str) -> str:
     """
     published = sorted(one.to_published for one in found)
     deployed = sorted(one.to_deployed for one in found if one.to_deployed is not None)
-    longest = max((*published, *deployed, 0))
-    end = next((seconds for seconds, _ in _TICKS if seconds >= longest), longest)
-    scale = _Scale(end)
+    scale = _Scale(max((*published, *deployed, _TICKS[-1][0])))
     body = [
         f'<rect class="ground" width="{_WIDTH}" height="{_HEIGHT}"/>',
         f'<text class="title" x="{_LEFT}" y="28">{escape(title)}</text>',
-        *_grid(scale, end),
-        *_series(scale, published, "published", _LEFT, len(found)),
-        *_series(scale, deployed, "deployed", _LEFT + 400, len(found)),
+        *_grid(scale),
+        *_series(scale, published, "published", 54, len(found)),
+        *_series(scale, deployed, "deployed", 76, len(found)),
     ]
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img"'
     label = f"{escape(title)}: {_told(published, 'published', len(found))}"
@@ -82,14 +81,14 @@ def draw_patches(found: Sequence[Patch], title: str) -> str:
     return "\n".join((*lines, "</svg>")) + "\n"
 
 
-def _grid(scale: _Scale, end: int) -> list[str]:
+def _grid(scale: _Scale) -> list[str]:
     found = []
     for share in _SHARES:
         y = scale.y(share)
         kind = "grid" if share else "axis"
         found.append(f'<line class="{kind}" x1="{_LEFT}" y1="{y}" x2="{_WIDTH - _RIGHT}" y2="{y}"/>')
         found.append(f'<text class="small" x="{_LEFT - 8}" y="{y + 4}" text-anchor="end">{share} %</text>')
-    for seconds, name in (tick for tick in _TICKS if tick[0] <= end):
+    for seconds, name in _TICKS:
         x = scale.x(seconds)
         found.append(f'<line class="grid" x1="{x}" y1="{_TOP}" x2="{x}" y2="{_HEIGHT - _BOTTOM}"/>')
         found.append(f'<text class="small" x="{x}" y="{_HEIGHT - _BOTTOM + 20}" text-anchor="middle">{name}</text>')
@@ -98,10 +97,10 @@ def _grid(scale: _Scale, end: int) -> list[str]:
     return [*found, f'<text class="small" x="{middle}" y="{_HEIGHT - 10}" text-anchor="middle">{words}</text>']
 
 
-def _series(scale: _Scale, times: Sequence[int], name: str, x: int, all_of_them: int) -> list[str]:
+def _series(scale: _Scale, times: Sequence[int], name: str, y: int, all_of_them: int) -> list[str]:
     """Draw one line of steps and its words in the legend; of nothing, the words alone."""
-    mark = f'<line class="line {name}" x1="{x}" y1="52" x2="{x + 28}" y2="52"/>'
-    words = f'<text x="{x + 36}" y="56">{escape(_told(times, name, all_of_them))}</text>'
+    mark = f'<line class="line {name}" x1="{_LEFT}" y1="{y}" x2="{_LEFT + 28}" y2="{y}"/>'
+    words = f'<text x="{_LEFT + 36}" y="{y + 4}">{escape(_told(times, name, all_of_them))}</text>'
     if not times:
         return [mark, words]
     path = [f"M{scale.x(times[0])} {scale.y(0)}"]
