@@ -2,7 +2,7 @@
 
 from ropewalk.build.containers import ld_cache, load_image, unload
 from ropewalk.build.crew import Outcome, ParentFailed, in_order, ready, run_plan
-from ropewalk.build.executor import Made, build_recipe, check, make_image, pin_parents
+from ropewalk.build.executor import Made, build_recipe, check, make_image, pin_parents, with_test
 from ropewalk.build.failure import BuildFailed, DiskFull, current_step, full_disk, last_lines
 from ropewalk.build.fresh import move_out, open_fresh, refuse_full
 from ropewalk.build.host import Check, checks, jobs, memory
@@ -58,4 +58,5 @@ __all__ = [
     "run_test",
     "unload",
     "weigh",
+    "with_test",
 ]

@@ -216,7 +216,7 @@ def build_recipe(
     if same is not None:
         return _confirmed(shop, recipe, parents, made, same, asked=lock)
     reference = recipe.reference if build == 1 else f"{recipe.reference}-r{build}"
-    took = _with_test(made.lock, check(shop, recipe, made, reference))
+    took = with_test(made.lock, check(shop, recipe, made, reference))
     record = BuildRecord(
         digest=made.image.digest,
         platform=str(made.image.platform),
@@ -273,14 +273,20 @@ def _confirmed(
     known = known and asked in {None, same.lock}
     if known and same.commit == commit:
         return same
-    took = same.lock if known else _with_test(made.lock, check(shop, recipe, made, same.reference))
+    took = same.lock if known else with_test(made.lock, check(shop, recipe, made, same.reference))
     tested = recipe.test is not None
     record = replace(same, recipe_digest=recipe.digest, parents=parents, tested=tested, lock=took, commit=commit)
     shop.book.save(record)
     return record
 
 
-def _with_test(lock: Lock | None, test: tuple[LockedDeb, ...]) -> Lock | None:
+def with_test(lock: Lock | None, test: tuple[LockedDeb, ...]) -> Lock | None:
+    """Return a lock with what the image's test variant was given beside.
+
+    Args:
+        lock: What the build took; None where nothing recorded it.
+        test: What the test took.
+    """
     return replace(lock, test=tuple(sorted({*test} - {*lock.debs}))) if lock else None
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -66,6 +67,8 @@ def refresh(
     rebuild is told. Each renewed image is tested and published as its line's next -rN. Images that only the registry
     has, and parents whose layers are not here, are fetched. Stopped, even by kill -9, the same command goes on.
     """
+    from ropewalk.recipe import Versions
+
     session: Session = context.obj
     ask = _ask(advisory, package, every=every)
     tracker = _tracker(session, ask, advisories, offline=offline)
@@ -78,7 +81,10 @@ def refresh(
             return
         sends = nullcontext() if no_publish or offline else publisher(session, registry)
         with session.workshop() as shop, sends as send:
-            ran = run(session, shop, work, client, send)
+            if session.renewal().version is Versions.CHANGELOG:
+                ran = _bumped(session, shop, work, client, send, directories=directories)
+            else:
+                ran = run(session, shop, work, client, send)
     _print(ran, output)
     if any(row.error for row in ran.report.images):
         raise typer.Exit(Exit.FAILED)
@@ -122,6 +128,11 @@ def _tracker(session: Session, ask: "Ask", place: str | None, *, offline: bool) 
 
 
 def _plan(session: Session, work: Work, output: Format) -> None:
+    rows, scope = _planned(session, work)
+    _print_plan(rows, scope, work, output)
+
+
+def _planned(session: Session, work: Work) -> "tuple[tuple[RefreshRow, ...], Scope]":
     from ropewalk.refresh import CampaignBook, costs_of, lines_of, measured, plan_refresh, scope_of
 
     store, book, views = session.store(), session.book(), session.views()
@@ -140,7 +151,32 @@ def _plan(session: Session, work: Work, output: Format) -> None:
         tracker=work.tracker,
         measure=measured(book, store, costs_of(campaigns)),
     )
-    _print_plan(rows, scope, work, output)
+    return rows, scope
+
+
+def _bumped(
+    session: Session,
+    shop: "Workshop",
+    work: Work,
+    client: "RegistryClient | None",
+    send: "Callable[[BuildRecord], Outcome] | None",
+    *,
+    directories: "list[Path] | None",
+) -> "Ran":
+    """Renew base images, give what would be renewed of the rest new versions in one commit, and build it."""
+    from ropewalk.cli.bump import Bumper, joined, refuse_failed
+    from ropewalk.refresh.bump import bases_of
+
+    sending = None if send is None else lambda record: send(record).bytes
+    bumper = Bumper(session, directories, work.ask, work.view, client, work.jobs, sending)
+    bumper.check(work.recipes)
+    rows, _ = _planned(session, work)
+    ran = run(session, shop, work, client, send, only=bases_of(work.recipes))
+    refuse_failed(ran.report.images)
+    if not bumper.begun(work.recipes):
+        bumper.commit(work.recipes, rows)
+    commits = bumper.begun(work.recipes)
+    return joined(ran, commits, bumper.build(shop, commits), session) if commits else ran
 
 
 def run(
@@ -149,6 +185,8 @@ def run(
     work: Work,
     client: "RegistryClient | None",
     send: "Callable[[BuildRecord], Outcome] | None",
+    *,
+    only: frozenset[str] | None = None,
 ) -> "Ran":
     """Refresh; what it makes or fetches enters the inventory."""
     from ropewalk.refresh import CampaignBook, run_campaign
@@ -171,6 +209,7 @@ def run(
         observed=work.observed,
         fetch=None if client is None else bring,
         tracker=work.tracker,
+        only=only,
         jobs=work.jobs,
     )
 
@@ -241,7 +280,16 @@ def _print(ran: "Ran", output: Format) -> None:
     if output is Format.JSON:
         campaign = {"campaign": ran.campaign.id, "asked": ran.campaign.asked, "view": report.view}
         rows = [_row(row) for row in report.images]
-        print_json({**campaign, "state": ran.campaign.state, "images": rows, "not_mended": _helpless(ran.scope)})
+        commit = ran.campaign.commit or None
+        print_json(
+            {
+                **campaign,
+                "commit": commit,
+                "state": ran.campaign.state,
+                "images": rows,
+                "not_mended": _helpless(ran.scope),
+            }
+        )
         return
     shown = [row for row in report.images if ran.scope.ask.everything or row.how != "unchanged" or row.error]
     print_table(

@@ -16,7 +16,20 @@ if TYPE_CHECKING:
     from ropewalk.recipe import BuildRecord, Commit
 
 _FIRST = ("reference", "digest", "platform", "size")
-_RECORDED = ("generation", "how", "why", "made", "view", "epoch", "recipe", "commit", "tested", "published", "proven")
+_RECORDED = (
+    "generation",
+    "how",
+    "why",
+    "made",
+    "view",
+    "epoch",
+    "recipe",
+    "commit",
+    "tested",
+    "published",
+    "proven",
+    "withdrawn",
+)
 _CONFIG = ("user", "working_dir", "entrypoint", "cmd", "exposed_ports", "volumes", "stop_signal")
 
 
@@ -83,6 +96,7 @@ def _apt(session: Session, image: "Image") -> dict[str, list[str]]:
 def _recorded(session: Session, record: "BuildRecord") -> dict[str, Any]:
     book = session.book()
     published, proof, lock = book.published(record.digest), book.proof(record.digest), record.lock
+    withdrawn = book.withdrawn(record.digest)
     return {
         "name": record.name,
         "generation": record.generation,
@@ -96,6 +110,7 @@ def _recorded(session: Session, record: "BuildRecord") -> dict[str, Any]:
         "tested": record.tested,
         "published": f"{when(published.at)}, {published.registry}" if published else None,
         "proven": (f"{'equal' if proof.equal else 'differs'}, {when(proof.at)}") if proof else None,
+        "withdrawn": f"{when(withdrawn.at)}: {withdrawn.reason}; {withdrawn.by} takes its place" if withdrawn else None,
         "lock": {"view": lock.view, "debs": [asdict(deb) for deb in lock.debs]} if lock else None,
         "unpinned": list(lock.unpinned) if lock else [],
         "parents": [{"reference": p.reference, "digest": p.digest, "role": p.role} for p in record.parents],

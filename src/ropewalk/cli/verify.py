@@ -42,9 +42,12 @@ def verify(
                 "ok": verdict.ok,
                 "generation": verdict.generation,
                 "reason": verdict.reason,
+                "proven": verdict.proven,
             }
         )
     else:
-        print_line(f"{record.reference}: {'ok' if verdict.ok else 'refused'}: {verdict.reason}")
+        print_line(
+            f"{record.reference}: {'ok' if verdict.ok else 'refused'}: {verdict.reason}{'; a full rebuild gave the same' if verdict.proven else ''}"
+        )
     if not verdict.ok:
         raise typer.Exit(Exit.REFUSED)

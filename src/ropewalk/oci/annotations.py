@@ -47,8 +47,13 @@ def numbered_digest(image: Image, line: str, build: int) -> str:
         line: ``registry/namespace/name:version``.
         build: The number.
     """
+    return digest_of(numbered_manifest(image, line, build))
+
+
+def numbered_manifest(image: Image, line: str, build: int) -> bytes:
+    """Return the manifest that an image would have as another build of its line; arguments as `numbered_digest`."""
     said = {**dict(image.annotations), **_numbered(line, build)}
-    return digest_of(manifest_bytes(image.config_blob, image.layers, said))
+    return manifest_bytes(image.config_blob, image.layers, said)
 
 
 def base_name(reference: str, image: Image) -> str:

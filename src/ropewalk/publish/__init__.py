@@ -3,12 +3,14 @@
 from ropewalk.publish.adopt import Adopter, Candidate, State, Surveyor
 from ropewalk.publish.distribution import OtherDistribution, distribution
 from ropewalk.publish.fetch import NoSuchImage, WrongLayer, fetch_image, note_image
+from ropewalk.publish.judge import Desk, confirm, withdraw
 from ropewalk.publish.latest import Standing, standing
-from ropewalk.publish.publish import Outcome, ReadBackDiffers, TagMoved, publish
+from ropewalk.publish.publish import Outcome, ReadBackDiffers, TagMoved, WasWithdrawn, publish
 
 __all__ = [
     "Adopter",
     "Candidate",
+    "Desk",
     "NoSuchImage",
     "OtherDistribution",
     "Outcome",
@@ -17,10 +19,13 @@ __all__ = [
     "State",
     "Surveyor",
     "TagMoved",
+    "WasWithdrawn",
     "WrongLayer",
+    "confirm",
     "distribution",
     "fetch_image",
     "note_image",
     "publish",
     "standing",
+    "withdraw",
 ]

@@ -8,6 +8,7 @@ Requests are dear (a registry answers some 250 a second): what is certain is not
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ropewalk import atomic
 from ropewalk.errors import Exit, InputError, RopewalkError, TrustError
@@ -19,7 +20,7 @@ from ropewalk.oci.store import Store
 from ropewalk.plan import LATEST
 from ropewalk.publish.distribution import check_distribution
 from ropewalk.publish.latest import takes_latest
-from ropewalk.recipe.record import BuildRecord, Published, RecordBook
+from ropewalk.recipe.record import BuildRecord, How, Published, RecordBook
 from ropewalk.trust import (
     Artifact,
     SigningKeys,
@@ -32,6 +33,7 @@ from ropewalk.trust import (
     envelope,
     lookaside_directory,
     lookaside_payload,
+    proof_statement,
     sign_cosign,
     sign_openpgp,
     signature_tag,
@@ -61,6 +63,12 @@ class Outcome:
 
 class TagMoved(RopewalkError):
     """The version tag names another image in the registry; it is never moved."""
+
+    exit_code = Exit.REFUSED
+
+
+class WasWithdrawn(RopewalkError):
+    """The image is no longer vouched for; it is not signed again."""
 
     exit_code = Exit.REFUSED
 
@@ -128,12 +136,17 @@ def publish(
     Raises:
         TagMoved: The registry has another image under the version tag.
         OtherDistribution: It is an image of a distribution that is not allowed; nothing was sent.
+        WasWithdrawn: A full rebuild gave another image; nothing was sent.
         ReadBackDiffers: The registry's manifest is not the one that was sent.
         NetworkError: The registry does not answer as it should.
         ValueError: Image, record and keys do not belong together.
     """
     if (image.digest, keys.generation) != (record.digest, record.generation):
         raise ValueError(f"{record.reference}: image, record and keys do not belong together")
+    withdrawn = book.withdrawn(image.digest)
+    if withdrawn is not None:
+        hint = f"publish {withdrawn.by}, which takes its place"
+        raise WasWithdrawn(f"was withdrawn: {withdrawn.reason}", where=record.reference, hint=hint)
     job = _Job(image, record, store, client, keys, lookaside, book, distributions)
     writes, sent = client.writes, client.bytes_sent
     with atomic.locked(lookaside.parent / "publish.lock"):
@@ -160,12 +173,11 @@ def _publish(job: _Job, listener: Listener, *, latest: bool) -> int:
             _push(job)
     with step(listener, subject, "sign"):
         payload = cosign_payload(subject, job.image.digest)
-        _attach(job, tags, signature_tag(job.image.digest), cosign_layer(payload, sign_cosign(job.keys, payload)))
+        layer = cosign_layer(payload, sign_cosign(job.keys, payload))
+        attach(job.client, job.path, tags, signature_tag(job.image.digest), layer)
         signatures = _write_lookaside(job)
     with step(listener, subject, "attest"):
-        statement = statement_of(job.record)
-        layer = attestation_layer(envelope(job.keys, statement), statement["predicateType"])
-        _attach(job, tags, attestation_tag(job.image.digest), layer)
+        _attest(job, tags)
     if not visible:
         with step(listener, subject, "tag"):
             _put_tag(job, tag)
@@ -210,17 +222,51 @@ def _send_layer(job: _Job, layer: Layer) -> None:
         job.client.upload(job.path, digest, job.store.blob(digest))
 
 
-def _attach(job: _Job, tags: Collection[str], tag: str, wanted: Artifact) -> None:
-    """Put a signature or attestation under its tag, beside those that others put there."""
-    present = artifact_layers(job.client, job.path, tag) if tag in tags else ()
+def _attest(job: _Job, tags: Collection[str]) -> None:
+    """Attach the provenance, and the proof of a rebased image that was proven before."""
+    tag, proof = attestation_tag(job.image.digest), job.book.proof(job.image.digest)
+    wrote = attach(job.client, job.path, tags, tag, signed(job.keys, statement_of(job.record)))
+    if job.record.how is How.REBASED and proof is not None and proof.equal:
+        there = (*tags, tag) if wrote else tags
+        attach(job.client, job.path, there, tag, signed(job.keys, proof_statement(job.record, proof)))
+
+
+def signed(keys: SigningKeys, statement: dict[str, Any]) -> Artifact:
+    """Sign a statement.
+
+    Args:
+        keys: Keys of the image's generation.
+        statement: The in-toto statement.
+
+    Returns:
+        The layer that carries it.
+    """
+    return attestation_layer(envelope(keys, statement), statement["predicateType"])
+
+
+def attach(client: RegistryClient, path: str, tags: Collection[str], tag: str, wanted: Artifact) -> bool:
+    """Put a signature or attestation under its tag, beside those that others put there.
+
+    Args:
+        client: The registry.
+        path: The repository without the registry.
+        tags: The repository's tags.
+        tag: ``sha256-HEX.sig`` or ``.att``.
+        wanted: The layer.
+
+    Returns:
+        Whether it was written; false where it was there.
+    """
+    present = artifact_layers(client, path, tag) if tag in tags else ()
     layer = wanted.descriptor()
     # Our signatures are deterministic: the same claim by the same key is the same layer.
     if any(all(other.get(name) == value for name, value in layer.items()) for other in present):
-        return
+        return False
     image = cosign_manifest((*present, layer))
-    job.client.upload_bytes(job.path, wanted.data)
-    job.client.upload_bytes(job.path, image.config)
-    job.client.put_manifest(job.path, tag, image.manifest, MANIFEST)
+    client.upload_bytes(path, wanted.data)
+    client.upload_bytes(path, image.config)
+    client.put_manifest(path, tag, image.manifest, MANIFEST)
+    return True
 
 
 def _write_lookaside(job: _Job) -> int:

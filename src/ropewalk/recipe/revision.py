@@ -33,11 +33,25 @@ class Blob:
     path: str
 
 
-def _git(repository: Path, *arguments: str, stdin: bytes = b"") -> bytes:
+def git(repository: Path, *arguments: str, before: tuple[str, ...] = (), stdin: bytes = b"") -> bytes:
+    """Run git without what a repository's own configuration could start.
+
+    Args:
+        repository: The work tree.
+        arguments: Of git.
+        before: Options that stand before them.
+        stdin: What git reads.
+
+    Returns:
+        What it writes.
+
+    Raises:
+        CommandFailed: It does not succeed.
+    """
     # What the repository's own configuration could start is switched off; its owner may be another user (CI's checkout).
     quiet = ("-c", "safe.directory=*", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
     environment = (("GIT_NO_LAZY_FETCH", "1"), ("GIT_OPTIONAL_LOCKS", "0"), ("GIT_TERMINAL_PROMPT", "0"))
-    command = Command(("git", *quiet, "-C", str(repository), *arguments), environment=environment, stdin=stdin)
+    command = Command(("git", *quiet, "-C", str(repository), *before, *arguments), environment=environment, stdin=stdin)
     return run(command).stdout
 
 
@@ -63,7 +77,7 @@ def is_repository(path: Path) -> bool:
         path: A work tree, a directory of one, or a bare repository.
     """
     try:
-        return bool(_git(path, "rev-parse", "--git-dir"))
+        return bool(git(path, "rev-parse", "--git-dir"))
     except CommandFailed:
         return False
 
@@ -139,11 +153,11 @@ def standing(recipe: Recipe) -> Commit | None:
     """
     try:
         repository = repository_of(recipe.directory)
-        commit = _git(repository, "rev-parse", "--verify", "--quiet", "HEAD^{commit}").decode().strip()
+        commit = git(repository, "rev-parse", "--verify", "--quiet", "HEAD^{commit}").decode().strip()
         config = _within(repository, recipe.config)
         directories = tuple(filter(None, (_within(repository, root) for root in recipe.roots)))
         read = [*directories, *([config] if config else [])]
-        changes = _git(repository, "status", "--porcelain", "-z", "--untracked-files=normal", "--", *read)
+        changes = git(repository, "status", "--porcelain", "-z", "--untracked-files=normal", "--", *read)
         remote = remote_of(repository)
     except (InputError, CommandFailed, ProgramMissing):
         return None
@@ -156,7 +170,7 @@ def remote_of(repository: Path) -> str:
     Args:
         repository: Its work tree.
     """
-    return _git(repository, "config", "--default", "", "--get", "remote.origin.url").decode().strip()
+    return git(repository, "config", "--default", "", "--get", "remote.origin.url").decode().strip()
 
 
 def _within(repository: Path, path: Path | None) -> str:
@@ -181,14 +195,14 @@ def anonymous(remote: str) -> str:
 def _commit(repository: Path, revision: str) -> str:
     commit = _resolve(repository, revision)
     try:
-        return _git(repository, "merge-base", commit, "HEAD").decode().strip() or commit
+        return git(repository, "merge-base", commit, "HEAD").decode().strip() or commit
     except CommandFailed:
         return commit
 
 
 def _resolve(repository: Path, revision: str) -> str:
     try:
-        found = _git(repository, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+        found = git(repository, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     except CommandFailed as error:
         hint = "fetch it: git fetch --unshallow, or let CI clone with the whole history"
         raise InputError("there is no such commit here", where=revision, hint=hint) from error
@@ -205,7 +219,7 @@ def blobs_of(repository: Path, commit: str) -> Iterator[Blob]:
     Raises:
         InputError: It holds paths that may not be.
     """
-    for record in _git(repository, "ls-tree", "-r", "-l", "-z", "--full-tree", commit).split(b"\0"):
+    for record in git(repository, "ls-tree", "-r", "-l", "-z", "--full-tree", commit).split(b"\0"):
         if not record:
             continue
         head, _, name = record.partition(b"\t")
@@ -230,7 +244,7 @@ def contents(repository: Path, blobs: Sequence[Blob]) -> Iterator[tuple[Blob, by
         if sum(one.size for one in batch) < _BATCH and index + 1 < len(blobs):
             continue
         asked = "".join(f"{one.identifier}\n" for one in batch).encode()
-        data, offset = _git(repository, "cat-file", "--batch", stdin=asked), 0
+        data, offset = git(repository, "cat-file", "--batch", stdin=asked), 0
         for one in batch:
             start = data.index(b"\n", offset) + 1
             size = int(data[offset : start - 1].rpartition(b" ")[2])

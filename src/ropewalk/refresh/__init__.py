@@ -9,6 +9,7 @@ from ropewalk.refresh.expect import Costs, Expected, costs_of
 from ropewalk.refresh.history import Approved, Deployed, Due, History, Patched, Update, deployed
 from ropewalk.refresh.inputs import Changes, DpkgFiles, MovedParent, RebaseInputs, changes
 from ropewalk.refresh.intent import Intent, Moved, Way, intend
+from ropewalk.refresh.judge import Judgement, Verdict, judge, unsettled
 from ropewalk.refresh.life import Moment, Papers, Step, life, told
 from ropewalk.refresh.lines import lines_of
 from ropewalk.refresh.logbook import Campaign, CampaignBook, CampaignRow, State
@@ -51,6 +52,7 @@ __all__ = [
     "Helpless",
     "History",
     "Intent",
+    "Judgement",
     "Kind",
     "Moment",
     "Moved",
@@ -79,6 +81,7 @@ __all__ = [
     "Step",
     "Survey",
     "Update",
+    "Verdict",
     "Waiting",
     "Watch",
     "Way",
@@ -93,6 +96,7 @@ __all__ = [
     "first_released",
     "human_time",
     "intend",
+    "judge",
     "life",
     "lines_of",
     "measured",
@@ -116,4 +120,5 @@ __all__ = [
     "standing_of",
     "survey",
     "told",
+    "unsettled",
 ]

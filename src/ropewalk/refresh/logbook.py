@@ -71,7 +71,7 @@ class Campaign:
         lines: The lines that it concerned when it began; empty where it is limited by nothing.
         rows: What became of the images that it renewed, or could not renew.
         ended: When it last came to its end; 0 where it has not.
-        commit: The commit that holds its changelog entries; empty where it made none.
+        commit: The commits that hold its changelog entries, one a repository, with blanks between; empty where it made none.
     """
 
     id: str

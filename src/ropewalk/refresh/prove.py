@@ -3,13 +3,14 @@
 from dataclasses import fields, replace
 
 from ropewalk.archive import View
-from ropewalk.build import Workshop, make_image
+from ropewalk.build import Made, Workshop, make_image
 from ropewalk.errors import InputError
 from ropewalk.events import step
 from ropewalk.oci.model import ImageConfig
 from ropewalk.oci.tree import Tree, changed, describe
 from ropewalk.recipe.recipe import Recipe
 from ropewalk.recipe.record import BuildRecord, How, Proof
+from ropewalk.refresh.reproduce import kept_lock
 
 _KEPT_DIFFERENCES = 50
 
@@ -37,6 +38,11 @@ def prove(shop: Workshop, record: BuildRecord, recipe: Recipe, view: View) -> Pr
 
 def compare_rebuilt(shop: Workshop, record: BuildRecord, recipe: Recipe, view: View) -> Proof:
     """Do what `prove` does, but keep nothing: the record need not be saved yet."""
+    return rebuilt(shop, record, recipe, view)[0]
+
+
+def rebuilt(shop: Workshop, record: BuildRecord, recipe: Recipe, view: View) -> tuple[Proof, Made]:
+    """Do what `prove` does, but keep nothing; return what was rebuilt too, which is in the store."""
     if recipe.digest != record.recipe_digest:
         raise InputError(
             "its recipe changed since it was made", where=record.reference, hint="check out the recipe as it was"
@@ -51,11 +57,12 @@ def compare_rebuilt(shop: Workshop, record: BuildRecord, recipe: Recipe, view: V
         raise InputError("is not in the store", where=record.reference, hint="build it, or fetch it from the registry")
     with step(shop.listener, record.reference, "prove"):
         start = shop.clock()
-        made = make_image(shop, recipe, record.parents, view, record.epoch, build=record.build)
+        lock = kept_lock(shop, record)
+        made = make_image(shop, recipe, record.parents, view, record.epoch, lock=lock, build=record.build)
         seconds = shop.clock() - start
     found = differences(shop.store.tree(image), shop.store.tree(made.image))
     found = (*_config_differences(image.config, made.image.config), *found)
-    return Proof(not found, found[:_KEPT_DIFFERENCES], seconds, int(shop.clock()))
+    return Proof(not found, found[:_KEPT_DIFFERENCES], seconds, int(shop.clock())), made
 
 
 def differences(image: Tree, rebuilt: Tree) -> tuple[str, ...]:

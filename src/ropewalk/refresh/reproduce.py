@@ -168,14 +168,19 @@ def _reproduce(shop: Workshop, claim: Claim, sources: Sources) -> Reproduction:
         for pin in record.parents:
             with shop.names.loading():
                 bring(*sources.image(pin, record.reference), shop.store)
-        lock = _lock(shop, record)
+        lock = kept_lock(shop, record)
         made = make_image(shop, claim.recipe, record.parents, claim.view, record.epoch, lock=lock, build=record.build)
         _keep(shop, record, made)
         return replace(_compared(shop, claim, made), source=claim.source)
 
 
-def _lock(shop: Workshop, record: BuildRecord) -> Lock | None:
-    """Return the lock that the rebuild is kept to; None where it may take from the view what the pool lacks."""
+def kept_lock(shop: Workshop, record: BuildRecord) -> Lock | None:
+    """Return the lock that a rebuild is kept to; None where it may take from the view what the pool lacks.
+
+    Args:
+        shop: The workshop.
+        record: The image's build record.
+    """
     if record.lock is None or record.how is How.REBASED:
         return None  # a rebased image's is the lock of the build that made its own layer, on another parent
     pool = Pool(shop.settings.pool)

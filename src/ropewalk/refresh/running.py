@@ -74,6 +74,7 @@ def run_campaign(
     observed: Observed,
     fetch: Fetch | None,
     tracker: Tracker | None = None,
+    only: frozenset[str] | None = None,
     jobs: int = 1,
 ) -> Ran:
     """Renew what a campaign concerns, and keep what it did; one that was stopped goes on.
@@ -88,6 +89,7 @@ def run_campaign(
         observed: What store, records and registry know.
         fetch: Brings what only the registry has; see `refresh`.
         tracker: What the security tracker says.
+        only: Lines beyond which nothing is touched; None for no such bound.
         jobs: How many images at once.
 
     Raises:
@@ -100,7 +102,9 @@ def run_campaign(
     chosen: list[Scope] = []
 
     def choose(lines: Sequence[Line]) -> Scope:
-        scope = scope_of(ask, lines, view, shop.views, shop.store, tracker=tracker, begun=keeper.campaign.lines)
+        begun = keeper.campaign.lines
+        scope = scope_of(ask, lines, view, shop.views, shop.store, tracker=tracker, begun=begun)
+        scope = replace(scope, only=only)
         chosen.append(scope)
         if scope.holds:
             keeper.begin([line.recipe.reference for line in lines if line.recipe.reference in scope])

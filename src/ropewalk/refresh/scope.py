@@ -89,15 +89,19 @@ class Scope:
         holds: Line -> packages of interest that the view has mended.
         carried: Lines that hold none, but were made with a build parent that does, or stand on such a line.
         helpless: What cannot be mended with this view.
+        only: Lines beyond which nothing is touched; None for no such bound.
     """
 
     ask: Ask
     holds: Mapping[str, tuple[Newer, ...]] = field(default_factory=dict)
     carried: frozenset[str] = frozenset()
     helpless: tuple[Helpless, ...] = ()
+    only: frozenset[str] | None = None
 
     def __contains__(self, line: object) -> bool:
         """Say whether the campaign may touch a line."""
+        if self.only is not None and line not in self.only:
+            return False
         return self.ask.everything or line in self.holds or line in self.carried
 
     @property
@@ -105,6 +109,8 @@ class Scope:
         """Why a line is not touched."""
         if self.ask.lines is not None:
             return "it waits for approval, or nothing in it is due"
+        if self.ask.everything:
+            return "it gets a new version instead"
         wanted = self.ask.package or f"what {self.ask.advisory} is about"
         return f"holds nothing older of {wanted}"
 

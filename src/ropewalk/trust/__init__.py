@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         record_from,
         statement_of,
     )
+    from ropewalk.trust.judgement import proof_statement, withdrawal_statement
     from ropewalk.trust.keys import (
         KeysExist,
         KeysMissing,
@@ -60,6 +61,7 @@ else:
                 "record_from",
                 "statement_of",
             ),
+            "judgement": ("proof_statement", "withdrawal_statement"),
             "keys": (
                 "KeysExist",
                 "KeysMissing",
@@ -112,6 +114,7 @@ __all__ = [
     "lookaside_payload",
     "new_keys",
     "open_envelope",
+    "proof_statement",
     "provenance",
     "public",
     "record_from",
@@ -122,4 +125,5 @@ __all__ = [
     "verify_cosign",
     "verify_image",
     "verify_openpgp",
+    "withdrawal_statement",
 ]

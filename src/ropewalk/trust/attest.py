@@ -1,6 +1,6 @@
 """Statements on images: in-toto (v1), signed in a DSSE envelope.
 
-An image that was made here carries SLSA provenance (v1); one that was adopted carries the predicate
+What a full rebuild said of an image stands in statements of its own (`judgement`). An image that was made here carries SLSA provenance (v1); one that was adopted carries the predicate
 ``urn:ropewalk:adopted:v1``, which claims nothing of how it was made (docs/reference/adopted.md).
 
 The build type ``urn:ropewalk:build:v1``: ``externalParameters`` say what was asked for (line, generation, recipe digest,
@@ -35,6 +35,9 @@ PROVENANCE = "https://slsa.dev/provenance/v1"
 BUILD_TYPE = "urn:ropewalk:build:v1"
 BUILDER = "urn:ropewalk:builder:v1"
 ADOPTED = "urn:ropewalk:adopted:v1"
+PROOF = "urn:ropewalk:proof:v1"
+WITHDRAWAL = "urn:ropewalk:withdrawal:v1"
+JUDGEMENTS = (PROOF, WITHDRAWAL)
 
 _HINT = "publish the image again from the state directory that built it"
 
@@ -43,13 +46,18 @@ class BadAttestation(TrustError):
     """An attestation is malformed, unsigned, or says something else than the image."""
 
 
-def _sha256(digest: str) -> dict[str, str]:
+def sha256_of(digest: str) -> dict[str, str]:
+    """Return a digest as in-toto's DigestSet.
+
+    Args:
+        digest: ``sha256:HEX``.
+    """
     return {"sha256": digest.removeprefix("sha256:")}
 
 
 def _dependencies(record: BuildRecord) -> list[dict[str, Any]]:
     parents = [
-        {"uri": f"oci:{pin.reference}", "digest": _sha256(pin.digest), "annotations": {"role": pin.role.value}}
+        {"uri": f"oci:{pin.reference}", "digest": sha256_of(pin.digest), "annotations": {"role": pin.role.value}}
         for pin in record.parents
     ]
     view = {"uri": f"urn:ropewalk:view:{record.view}", "name": record.view}
@@ -70,7 +78,12 @@ def _recipe(commit: Commit) -> dict[str, Any]:
     return {**uri, "name": "recipe", "digest": {"gitCommit": commit.id}, "annotations": said}
 
 
-def _rfc3339(seconds: int) -> str:
+def rfc3339(seconds: int) -> str:
+    """Return a time as RFC 3339 writes it, in UTC.
+
+    Args:
+        seconds: Since 1970.
+    """
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -91,10 +104,10 @@ def provenance(record: BuildRecord) -> dict[str, Any]:
         "internalParameters": {"record": records.to_json(replace(record, older=()))},
         "resolvedDependencies": _dependencies(record),
     }
-    details = {"builder": {"id": BUILDER}, "metadata": {"finishedOn": _rfc3339(record.made)}}
+    details = {"builder": {"id": BUILDER}, "metadata": {"finishedOn": rfc3339(record.made)}}
     return {
         "_type": STATEMENT,
-        "subject": [{"name": record.repository, "digest": _sha256(record.digest)}],
+        "subject": [{"name": record.repository, "digest": sha256_of(record.digest)}],
         "predicateType": PROVENANCE,
         "predicate": {"buildDefinition": definition, "runDetails": details},
     }
@@ -107,7 +120,7 @@ def adopted(record: BuildRecord) -> dict[str, Any]:
         record: Its record, of which `How` is adopted.
     """
     parents = [
-        {"uri": f"oci:{pin.reference}", "digest": _sha256(pin.digest), "annotations": {"role": pin.role.value}}
+        {"uri": f"oci:{pin.reference}", "digest": sha256_of(pin.digest), "annotations": {"role": pin.role.value}}
         for pin in record.parents
     ]
     predicate = {
@@ -115,14 +128,14 @@ def adopted(record: BuildRecord) -> dict[str, Any]:
         "tag": record.tag,
         "generation": record.generation.value,
         "recipeDigest": record.recipe_digest,
-        "adoptedOn": _rfc3339(record.made),
+        "adoptedOn": rfc3339(record.made),
         "archiveView": record.view,
         "parents": parents,
         "record": records.to_json(replace(record, older=())),
     }
     return {
         "_type": STATEMENT,
-        "subject": [{"name": record.repository, "digest": _sha256(record.digest)}],
+        "subject": [{"name": record.repository, "digest": sha256_of(record.digest)}],
         "predicateType": ADOPTED,
         "predicate": predicate,
     }
@@ -207,9 +220,9 @@ def open_envelope(data: bytes, publics: Iterable[PublicKeys]) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise BadAttestation("its payload is no JSON", where="attestation", hint=_HINT) from error
     found = statement if isinstance(statement, dict) else {}
-    known = found.get("predicateType") in (PROVENANCE, ADOPTED)
+    known = found.get("predicateType") in (PROVENANCE, ADOPTED, *JUDGEMENTS)
     if not known or (signed.payload_type, found.get("_type")) != (INTOTO, STATEMENT):
-        message = "is neither SLSA v1 provenance nor a statement of adoption"
+        message = "is neither SLSA v1 provenance nor a statement of ours"
         raise BadAttestation(message, where="attestation", hint=_HINT)
     return dict(found)
 

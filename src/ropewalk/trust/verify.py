@@ -17,7 +17,8 @@ from ropewalk.oci.client import RegistryClient
 from ropewalk.oci.reference import Reference, parse
 from ropewalk.recipe.recipe import Generation
 from ropewalk.recipe.record import BuildRecord
-from ropewalk.trust.attest import DSSE, BadAttestation, open_envelope, record_from
+from ropewalk.trust.attest import DSSE, JUDGEMENTS, BadAttestation, open_envelope, record_from
+from ropewalk.trust.judgement import Judgement, judged
 from ropewalk.trust.keys import PublicKeys
 from ropewalk.trust.sign import (
     COSIGN_TYPE,
@@ -42,12 +43,14 @@ class Verdict:
         generation: Whose keys signed; None where nothing holds.
         reason: Why, in one line.
         record: The build record of the verified attestation; None where none was asked for or it does not hold.
+        proven: It was rebased, and a signed statement says that a full rebuild gave the same.
     """
 
     ok: bool
     generation: Generation | None
     reason: str
     record: BuildRecord | None = None
+    proven: bool = False
 
 
 def _no(reason: str) -> Verdict:
@@ -183,25 +186,49 @@ def _unknown(reasons: list[str]) -> str:
     return reasons[0] if len(reasons) == 1 else "the signature is not by a key that is trusted here"
 
 
-def _attested(client: RegistryClient, wanted: tuple[str, str], digest: str, keys: PublicKeys) -> BuildRecord | str:
-    """Return the build record that the same keys attest, or why there is none."""
+@dataclass(frozen=True, slots=True)
+class _Attested:
+    """What the statements of one generation's keys say of an image.
+
+    Attributes:
+        record: The build record; a reason where there is none.
+        judgement: What a full rebuild said.
+    """
+
+    record: BuildRecord | str
+    judgement: Judgement
+
+
+def _attested(
+    client: RegistryClient, wanted: tuple[str, str], digest: str, publics: tuple[PublicKeys, ...]
+) -> _Attested:
+    """Read all statements on an image that these keys signed."""
     repository, path = wanted
-    reason = "no attestation exists"
+    found: BuildRecord | str = "no attestation exists"
+    judgement = Judgement()
     for layer in artifact_layers(client, path, attestation_tag(digest)):
-        if layer["mediaType"] != DSSE:
+        # What others attest needs no look once the record is found; who could change the annotation could drop the layer.
+        wants = not isinstance(found, BuildRecord) or annotation(layer, "predicateType") in JUDGEMENTS
+        if layer["mediaType"] != DSSE or not wants:
             continue
         try:
-            record = record_from(open_envelope(client.blob(path, layer["digest"]), (keys,)))
+            statement = open_envelope(client.blob(path, layer["digest"]), publics)
+            judgement = judged(statement, repository, digest, judgement)
+            if statement["predicateType"] in JUDGEMENTS or isinstance(found, BuildRecord):
+                continue
+            found = _fitting(record_from(statement), repository, digest, publics)
         except BadAttestation as error:
-            reason = f"the attestation {error.message}"
-            continue
-        if (record.digest, record.generation) != (digest, keys.generation):
-            reason = f"the attestation is for {record.generation} image {record.digest}"
-        elif not same_repository(parse(record.repository), repository):
-            reason = f"the attestation is for {record.repository}"
-        else:
-            return record
-    return reason
+            found = found if isinstance(found, BuildRecord) else f"the attestation {error.message}"
+    return _Attested(found, judgement)
+
+
+def _fitting(record: BuildRecord, repository: str, digest: str, publics: tuple[PublicKeys, ...]) -> BuildRecord | str:
+    """Return an attested record if it is of this image and its generation's keys signed it, else why not."""
+    if record.digest != digest or record.generation not in {keys.generation for keys in publics}:
+        return f"the attestation is for {record.generation} image {record.digest}"
+    if not same_repository(parse(record.repository), repository):
+        return f"the attestation is for {record.repository}"
+    return record
 
 
 def verify_image(client: RegistryClient, repository: str, digest: str, publics: Iterable[PublicKeys]) -> Verdict:
@@ -226,8 +253,12 @@ def verify_image(client: RegistryClient, repository: str, digest: str, publics: 
         return _no("no key is trusted here")
     keys, reason = _signed_by(client, wanted, digest, trusted)
     if keys is None:
-        return _no(reason)
-    record = _attested(client, wanted, digest, keys)
-    if isinstance(record, str):
-        return _no(record)
-    return Verdict(True, keys.generation, f"signed and attested by the {keys.generation} key", record)
+        why = _attested(client, wanted, digest, trusted).judgement.withdrawn
+        return _no(f"it was withdrawn: {why}" if why else reason)
+    said = _attested(client, wanted, digest, (keys,))
+    if said.judgement.withdrawn:
+        return _no(f"it was withdrawn: {said.judgement.withdrawn}")
+    if isinstance(said.record, str):
+        return _no(said.record)
+    reason = f"signed and attested by the {keys.generation} key"
+    return Verdict(True, keys.generation, reason, said.record, said.judgement.proven)
