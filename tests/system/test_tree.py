@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -98,6 +99,10 @@ def test_the_public_tree_is_looked_at_in_seconds(tmp_path: Path) -> None:
 def test_plain_git_refuses_a_push_that_the_check_refuses(tmp_path: Path) -> None:
     bare, tree, state = tmp_path / "bare.git", tmp_path / "tree", tmp_path / "state"
     assert ropewalk("init", str(tree), cwd=tmp_path, state=state).returncode == 0
+    # A second config, whose recipes have the same names.
+    shutil.copytree(tree / "images", tree / "mesh/images")
+    other = (tree / "config.yaml").read_text().replace("[bases, images]", "[mesh]")
+    (tree / "config-mesh.yaml").write_text(other)
     git(tmp_path, "init", "-q", "--bare", str(bare))
     hook = (tree / "hooks/pre-receive").read_text()
     # As an administrator would write it where the program is not on the PATH of git's server.
@@ -115,10 +120,16 @@ def test_plain_git_refuses_a_push_that_the_check_refuses(tmp_path: Path) -> None
     refused = subprocess.run(push, cwd=tree, capture_output=True, text=True, check=False)
     assert refused.returncode != 0
     assert "images/web/changelog:1: error: index.html changed since" in refused.stderr
-    said = ropewalk("-c", "config.yaml", "update", "web", "--reason", "Other page", ".", cwd=tree, state=state)
+    said = ropewalk("-c", "config.yaml", "update", "web", "--reason", "Other page", cwd=tree, state=state)
     assert said.returncode == 0, said.stderr
     git(tree, "commit", "-qam", "an entry")
     git(tree, "push", "-q", str(bare), "main")
+    (tree / "mesh/images/web/index.html").write_text("other\n")
+    git(tree, "commit", "-qam", "no entry in the other config's")
+    refused = subprocess.run(push, cwd=tree, capture_output=True, text=True, check=False)
+    assert refused.returncode != 0
+    assert "mesh/images/web/changelog:1: error: index.html changed since" in refused.stderr
+    assert "run: ropewalk -c config-mesh.yaml update web --reason WHY mesh" in refused.stderr
 
 
 def test_a_new_tree_is_previewed_and_nothing_is_left(tmp_path: Path) -> None:

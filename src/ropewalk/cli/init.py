@@ -38,4 +38,4 @@ def init(
         return
     for path in written:
         print_line(str(path))
-    print_line(f"now: cd {directory}; git init; ropewalk archive view; ropewalk build .")
+    print_line(f"now: cd {directory}; git init; ropewalk archive view; ropewalk build")

@@ -272,12 +272,11 @@ class Session:
         """Keep the tree of a build, for later commands that name none.
 
         Args:
-            directories: As given to the build; nothing changes where it named none.
+            directories: As given to the build.
         """
-        if directories:
-            places = [str(path) for path in self._directories(directories)]
-            text = json.dumps({"config": str(self._config_path().absolute()), "directories": places})
-            atomic.write_text(self.settings.state / _TREE, text)
+        places = [str(path) for path in self._directories(directories)]
+        text = json.dumps({"config": str(self._config_path().absolute()), "directories": places})
+        atomic.write_text(self.settings.state / _TREE, text)
 
     def current(self) -> "dict[str, BuildRecord]":
         """Return the newest build of each repository; older lines of it are superseded."""

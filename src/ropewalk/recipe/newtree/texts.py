@@ -15,6 +15,10 @@ known_uid_mappings:
   www-data: 33
   nobody: 65534
 force_numeric_user: true
+
+# Where the recipes of this config are. A tree may hold several: another config-NAME.yaml names directories of its own.
+ropewalk:
+  directories: [bases, images]
 """
 
 BASE = """\
@@ -111,14 +115,16 @@ README = """\
 | --- | --- |
 | `bases/` | base images: `base.yaml` says of which packages, `test.sh` tries the image |
 | `images/` | production images: `Dockerfile.template`, `changelog` (name and version), `test.sh` |
-| `config.yaml` | the registry's name, users' numbers, base images |
+| `config.yaml` | the registry's name, users' numbers, base images, where recipes are |
 
 ```console
+git init -b main; git add .; git commit -m "A new tree"
 ropewalk archive view          # record the Debian archive as it is now
-ropewalk plan .                # what would happen, and why
-ropewalk build .               # build and test
+ropewalk plan                  # what would happen, and why
+ropewalk build                 # build and test
 ropewalk tree check            # what is wrong, with file and line
 ropewalk update web --reason "Why it changes"
+ropewalk prune                 # old images that could go; --apply removes them
 ```
 
 A published version never changes: whoever changes an image adds a changelog entry, with `ropewalk update` or by hand.
@@ -128,7 +134,8 @@ A published version never changes: whoever changes an image adds a changelog ent
 `ropewalk tree check --since main` looks at a change and runs nothing of it; `ropewalk tree preview --since main` builds and
 tests what it affects and throws it away. CI does both: `.gitlab-ci.yml` on GitLab, `.forgejo/workflows/tree.yaml` on
 Forgejo, on runners with the tag `ropewalk` where Ropewalk is installed. With plain git, copy `hooks/pre-receive` into the
-hooks of the bare repository. Delete what you do not use.
+hooks of the bare repository. All of them look at each `config*.yaml`, whose `ropewalk: directories` says which recipes are
+its own. Delete what you do not use.
 """
 
 GITLAB = """\
@@ -148,14 +155,16 @@ workflow:
 check:
   stage: check
   script:
-    - ropewalk -c config.yaml tree check --since "$CI_MERGE_REQUEST_DIFF_BASE_SHA"
+    - for config in config*.yaml; do ropewalk -c "$config" tree check --since "$CI_MERGE_REQUEST_DIFF_BASE_SHA" || failed=yes; done
+    - test -z "${failed:-}"
 
 preview:
   stage: preview
   resource_group: preview
   script:
     - ropewalk archive view
-    - ropewalk -c config.yaml tree preview --since "$CI_MERGE_REQUEST_DIFF_BASE_SHA"
+    - for config in config*.yaml; do ropewalk -c "$config" tree preview --since "$CI_MERGE_REQUEST_DIFF_BASE_SHA" || failed=yes; done
+    - test -z "${failed:-}"
 """
 
 FORGEJO = """\
@@ -169,7 +178,9 @@ jobs:
       - uses: actions/checkout@v4
         with:
           fetch-depth: 0
-      - run: ropewalk -c config.yaml tree check --since "origin/$BASE"
+      - run: |
+          for config in config*.yaml; do ropewalk -c "$config" tree check --since "origin/$BASE" || failed=yes; done
+          test -z "${failed:-}"
         env:
           BASE: ${{ github.base_ref }}
   preview:
@@ -180,7 +191,9 @@ jobs:
         with:
           fetch-depth: 0
       - run: ropewalk archive view
-      - run: ropewalk -c config.yaml tree preview --since "origin/$BASE"
+      - run: |
+          for config in config*.yaml; do ropewalk -c "$config" tree preview --since "origin/$BASE" || failed=yes; done
+          test -z "${failed:-}"
         env:
           BASE: ${{ github.base_ref }}
 """
@@ -203,7 +216,10 @@ look() {
     printf '%s\\n' "$all_objects" ${new_objects:+"$new_objects"} >"$place/.git/objects/info/alternates"
     cd "$place"
     git -c advice.detachedHead=false checkout -q "$commit"
-    ropewalk -q -c config.yaml tree check ${since:+--since "$since"} --offline
+    for config in config*.yaml; do
+        ropewalk -q -c "$config" tree check ${since:+--since "$since"} --offline || failed=yes
+    done
+    test -z "${failed:-}"
 }
 
 while read -r old new ref; do
