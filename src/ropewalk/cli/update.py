@@ -15,6 +15,9 @@ from ropewalk.errors import InputError
 if TYPE_CHECKING:
     from ropewalk.recipe import Edit, Entry, Recipe, TreeConfig
 
+_SECURITY, _WEEKLY = "Security update", "Weekly rebuild."
+"""Reasons where none is given: docker-pkg's, and that of the public tree's weekly script."""
+
 
 def update(
     context: typer.Context,
@@ -27,7 +30,14 @@ def update(
         ),
     ] = None,
     *,
-    reason: Annotated[str | None, typer.Option("--reason", help="Why, for the changelog.")] = None,
+    reason: Annotated[
+        str | None,
+        typer.Option(
+            "--reason",
+            help=f"Why, for the changelog; by default `{_SECURITY}`, with --all `{_WEEKLY}`",
+            show_default=False,
+        ),
+    ] = None,
     version: Annotated[
         str | None, typer.Option("--version", "-v", help="Version for NAME; -s1, -s2... is counted up by default.")
     ] = None,
@@ -52,9 +62,9 @@ def update(
     tree = _Tree(session.recipes(directories), session.config(), session.now())
     skipped: dict[str, str] = {}
     if name is None:
-        edits = _all(tree, reason or "Weekly rebuild.", tuple(exclude or ()), skipped)
+        edits = _all(tree, reason or _WEEKLY, tuple(exclude or ()), skipped)
     else:
-        edits = _one(tree, name, reason or "Security update", version)
+        edits = _one(tree, name, reason or _SECURITY, version)
     if not dry_run:
         _write(edits)
     _show(edits, skipped, dry_run=dry_run, output=output)
