@@ -13,7 +13,7 @@ from ropewalk.process import CommandFailed, tail_of
 _TAIL = 1 << 16
 _LINES = 20
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_NO_SPACE = os.strerror(errno.ENOSPC)
+_NO_SPACE = re.compile(re.escape(os.strerror(errno.ENOSPC)), re.IGNORECASE)
 _SHOWN = 60
 _STEP = re.compile(r"^(?:\[\d+/\d+\] )?STEP \d+/\d+: (?P<instruction>.*)$", re.MULTILINE)
 _TOOLS_OWN = ("error building", "Error: ", "error: ", "time=", "exit status", "subprocess exited", "I: ", "+ ")
@@ -47,10 +47,14 @@ def full_disk(where: str) -> Iterator[None]:
         where: What was being made.
 
     Raises:
-        HostError: A file could not be written for want of space.
+        HostError: A file could not be written for want of space, by us or by a program.
     """
     try:
         yield
+    except CommandFailed as failed:
+        if not _NO_SPACE.search(failed.message):
+            raise
+        raise DiskFull(where) from failed
     except OSError as error:
         if error.errno not in _FULL:
             raise
@@ -73,7 +77,7 @@ def telling(name: str, log: Path) -> Iterator[None]:
         yield
     except CommandFailed as failed:
         text = tail_of(log, _TAIL).decode(errors="replace") if log.exists() else ""
-        if _NO_SPACE in text:
+        if _NO_SPACE.search(text):
             raise DiskFull(name) from failed
         raise BuildFailed(what_failed(text) or failed.message, where=name, hint=f"read {log}") from failed
 

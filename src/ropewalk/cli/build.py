@@ -251,7 +251,8 @@ def tell_failures(outcomes: "tuple[Outcome, ...]") -> None:
         if outcome.error is None:
             continue
         reference, error = outcome.recipe.reference, outcome.error
-        err().print(f"{reference}: {error.message}", style="red", markup=False)
+        said = error.message if error.where == reference else str(error)
+        err().print(f"{reference}: {said}", style="red", markup=False)
         for line in outcome.tail:
             err().print(f"  | {printable(line)}", markup=False)
         err().print(f"{reference}: {error.hint}", style="yellow", markup=False)

@@ -64,6 +64,13 @@ class Blobs:
             raise InputError("is no sha256 digest", where=repr(digest), hint="write sha256: and 64 hexadecimal digits")
         return self._directory / digest.removeprefix("sha256:")
 
+    def size(self, digest: str) -> int | None:
+        """Return how many bytes a blob has here; None where it is not here."""
+        try:
+            return self.path(digest).stat().st_size
+        except FileNotFoundError:
+            return None
+
     def read(self, digest: str) -> bytes:
         """Return a blob's bytes, verified.
 
@@ -83,7 +90,7 @@ class Blobs:
     def put(self, data: bytes) -> str:
         """Keep bytes and return their digest."""
         digest = digest_of(data)
-        if not self.path(digest).exists():
+        if self.size(digest) != len(data):
             with self.arriving() as arriving:
                 arriving.file.write(data)
                 self.keep(arriving, digest)

@@ -128,8 +128,22 @@ def config_blob_of(manifest: bytes, where: str) -> Descriptor:
     Raises:
         InputError: It is no image manifest.
     """
+    return blobs_of(manifest, where)[0]
+
+
+def blobs_of(manifest: bytes, where: str) -> tuple[Descriptor, ...]:
+    """Return the descriptors of a manifest: the config's, then those of the layers.
+
+    Args:
+        manifest: The manifest's bytes.
+        where: What errors name.
+
+    Raises:
+        InputError: It is no image manifest.
+    """
+    data = _load(manifest, where)
     try:
-        return descriptor_from(_load(manifest, where)["config"])
+        return tuple(map(descriptor_from, (data["config"], *data["layers"])))
     except (KeyError, TypeError, ValueError) as error:
         raise _no_image(where, error) from error
 

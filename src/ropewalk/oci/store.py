@@ -7,7 +7,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -36,6 +36,7 @@ from ropewalk.oci.model import (
     Platform,
 )
 from ropewalk.oci.stream import CHUNK
+from ropewalk.oci.tar import LayerError
 from ropewalk.oci.tree import flatten, sources
 
 __all__ = ["Store", "parse_image"]
@@ -232,6 +233,9 @@ class Store:
         path = self.blob(layer.blob.digest)
         if not path.is_file():
             raise InputError("is not in the store", where=layer.blob.digest, hint="build or fetch the image again")
+        if not self.holds(layer.blob):
+            message = f"was cut: it has {path.stat().st_size} of {layer.blob.size} bytes"
+            raise TrustError(message, where=str(path), hint="build or fetch the image again, which puts it right")
         return open_blob(path, layer.blob.media_type)
 
     def read_files(self, layers: Sequence[Layer], paths: Collection[str]) -> dict[str, bytes]:
@@ -292,7 +296,7 @@ class Store:
             # Of a layer that is only noted, the files that were kept.
             yield from ((entry, self.read(f"sha256:{entry.sha256}")) for entry in missing.values())
             return
-        with self.open_layer(layer) as stream:
+        with _damaged(self.blob(layer.blob.digest)), self.open_layer(layer) as stream:
             for found, content in read_tar(stream):
                 entry = missing.get(found.path)
                 if content is None or entry is None or found.size != entry.size:
@@ -360,8 +364,20 @@ class Store:
         return parse_image(manifest, self.read(imagejson.config_blob_of(manifest, digest).digest))
 
     def is_whole(self, image: Image) -> bool:
-        """Say whether all of an image's layers are here, not only their indexes."""
-        return all(self.has(layer.blob.digest) for layer in image.layers)
+        """Say whether all of an image's layers are here, not only their indexes, and none was cut."""
+        return all(self.holds(layer.blob) for layer in image.layers)
+
+    def holds(self, blob: Descriptor) -> bool:
+        """Say whether a blob is here and has all its bytes; whether they are the right ones is seen when it is read."""
+        return self._blobs.size(blob.digest) == blob.size
+
+    def is_here(self, digest: str) -> bool:
+        """Say whether the image of a manifest's digest is here and whole: it can be built on and published."""
+        try:
+            blobs = imagejson.blobs_of(self.read(digest), digest)
+        except (InputError, TrustError):
+            return False
+        return all(map(self.holds, blobs))
 
     def tags(self) -> dict[str, str]:
         """Return the references of the store: reference to manifest digest, sorted."""
@@ -423,6 +439,16 @@ class Store:
         config = replace(image.config_blob, media_type=CONFIG)
         manifest = self.put(imagejson.manifest_bytes(config, image.layers, {}), MANIFEST)
         return replace(image, digest=manifest.digest, manifest=manifest, config_blob=config)
+
+
+@contextmanager
+def _damaged(blob: Path) -> Iterator[None]:
+    """Say of a blob that was whole when it came here that it was changed since."""
+    try:
+        yield
+    except LayerError as error:
+        hint = "delete it; build or fetch the image again"
+        raise TrustError(f"was changed: {error.message}", where=str(blob), hint=hint) from error
 
 
 def _named(image: Image, reference: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """One HTTP connection pool to a registry: answers, refusals, retries, and who asks."""
 
+import errno
 import json
 import ssl
 import time
@@ -8,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from ropewalk.errors import InputError, NetworkError
@@ -72,12 +73,20 @@ class Answer:
         status = f"{self.status} {self.reason}".strip()
         try:
             first = json.loads(self.content)["errors"][0]
+            if _is_full(first.get("detail")):
+                return f"{status}: its disk is full"
             detail = json.dumps(first["detail"]) if first.get("detail") else ""
             text = f"{first['code']}: {first.get('message') or ''} {detail}"
         except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
             return status
         shown = "".join(c for c in " ".join(text.split()) if c.isprintable())[:_SHOWN]
         return f"{status} ({shown.rstrip(': ')})"
+
+
+def _is_full(detail: Any) -> bool:
+    """Say whether CNCF distribution tells that its disk is full: the number of the error, deep in what it adds."""
+    inner = detail.get("Enclosed") if isinstance(detail, dict) else None
+    return isinstance(inner, dict) and inner.get("Err") in {errno.ENOSPC, errno.EDQUOT}
 
 
 class Transport:

@@ -9,7 +9,7 @@ from ropewalk.oci.together import together
 from ropewalk.plan.graph import recipe_of
 from ropewalk.plan.known import LATEST, Known, Observed, Unverified, newest, split_tag
 from ropewalk.recipe.recipe import Generation, Recipe
-from ropewalk.recipe.record import Attested, BuildRecord, How, RecordBook
+from ropewalk.recipe.record import Attested, BuildRecord, RecordBook
 
 if TYPE_CHECKING:
     from ropewalk.oci.client import RegistryClient
@@ -150,11 +150,8 @@ def _verified(
 
 
 def _is_here(record: BuildRecord, store: "Store") -> bool:
-    """Say whether an image is in the store; of one that was adopted, mostly only its indexes are."""
-    if record.how is not How.ADOPTED:
-        return store.has(record.digest)
-    image = store.load(record.digest)
-    return image is not None and store.is_whole(image)
+    """Say whether an image is in the store, whole; of one that was adopted, mostly only its indexes are."""
+    return store.is_here(record.digest)
 
 
 def _age(known: Known) -> tuple[str, str, int, int]:

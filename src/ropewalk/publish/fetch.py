@@ -115,7 +115,7 @@ def _config_digest(manifest: bytes, where: str) -> str:
 
 
 def _fetch_layer(client: RegistryClient, repository: str, layer: Layer, store: Store) -> None:
-    if store.layer(layer.diff_id) is not None and store.has(layer.blob.digest):
+    if store.layer(layer.diff_id) is not None and store.holds(layer.blob):
         return
     with _downloaded(client, repository, layer) as path:
         _check(layer, store.add_layer_blob(path, layer.blob.media_type), repository)

@@ -165,8 +165,8 @@ def _publish(job: _Job, listener: Listener, *, latest: bool) -> int:
     tags = job.client.tags(job.path)
     visible = tag in tags and _is_there(job, tag)
     if not visible and not job.store.is_whole(job.image):
-        hint = "`ropewalk adopt` reads layers without keeping them: copy the image with skopeo first"
-        raise InputError("its layers are not in the store", where=subject, hint=hint)
+        hint = "build it again; an adopted image, whose layers are not kept, can be copied with skopeo first"
+        raise InputError("its layers are not in the store, or not whole", where=subject, hint=hint)
     if not visible:
         check_distribution(job.image, job.store, subject, job.distributions)
         with step(listener, subject, "push"):

@@ -6,10 +6,12 @@ The filters give the same bytes as docker-pkg 4, odd blanks included, so that a 
 import copy
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 import jinja2
+from jinja2.bccache import Bucket
 from jinja2.runtime import Context
 from jinja2.sandbox import SandboxedEnvironment
 
@@ -156,7 +158,7 @@ class Templates:
             undefined=jinja2.StrictUndefined,
             autoescape=False,
             loader=jinja2.FunctionLoader(loader.load),
-            bytecode_cache=jinja2.FileSystemBytecodeCache(str(self.compiled), "run-%s") if self.compiled else None,
+            bytecode_cache=_Compiled(str(self.compiled), "run-%s") if self.compiled else None,
         )
         where = directory / Kind.PRODUCTION
         filters = Filters(self.config, self.known, lambda text: self.warnings.append(f"{where}: {text}"))
@@ -171,6 +173,18 @@ class Templates:
             raise
         except Exception as error:
             raise _wrong(error, loader.files, where, self.config.path or "the config") from error
+
+
+class _Compiled(jinja2.FileSystemBytecodeCache):
+    """Compiled templates on disk; where it is full or may not be written, nothing is kept."""
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        with suppress(OSError):
+            super().load_bytecode(bucket)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        with suppress(OSError):
+            super().dump_bytecode(bucket)
 
 
 class _Loader:

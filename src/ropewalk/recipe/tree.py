@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -202,7 +203,8 @@ def _templates(config: TreeConfig, known: Mapping[str, str], cache: Path | None)
     if cache is None:
         return Templates(config, known)
     directory = cache / f"{__version__}-jinja-{jinja2.__version__}"
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with suppress(OSError):  # then nothing is kept
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     return Templates(config, known, compiled=directory)
 
 

@@ -228,7 +228,7 @@ def bring(source: Store, image: Image, target: Store) -> None:
     if target.load(image.digest) is not None:
         return
     for layer in image.layers:
-        if target.has(layer.blob.digest) and target.layer(layer.diff_id) is not None:
+        if target.holds(layer.blob) and target.layer(layer.diff_id) is not None:
             continue
         got = target.add_layer_blob(source.blob(layer.blob.digest), layer.blob.media_type)
         if (got.blob.digest, got.diff_id) != (layer.blob.digest, layer.diff_id):

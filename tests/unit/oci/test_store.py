@@ -430,3 +430,41 @@ def test_a_layer_is_streamed_in_the_order_of_its_index(store: Store) -> None:
     layer: Layer = store.add_layer([file("b"), hardlink("a", "b"), file("c")])
     with store.open_layer(layer) as stream:
         assert [entry.path for entry, _ in read_tar(stream)] == ["b", "c", "a"]
+
+
+def test_a_blob_that_was_cut_counts_as_missing_and_is_put_right(store: Store) -> None:
+    layer = store.add_layer([file("a", b"x" * 5000)])
+    image = store.add_image(CONFIG, [layer], AMD64, 1)
+    assert (store.is_here(image.digest), store.is_whole(image)) == (True, True)
+    os.truncate(store.blob(layer.blob.digest), 10)
+    assert (store.is_here(image.digest), store.is_whole(image)) == (False, False)
+    with pytest.raises(TrustError, match="was cut: it has 10 of"):
+        store.read_files([layer], ["a"])
+    assert store.add_layer([file("a", b"x" * 5000)]) == layer
+    assert store.is_here(image.digest)
+
+
+@pytest.mark.parametrize("what", ["manifest", "config_blob"])
+def test_a_manifest_or_config_that_was_cut_is_written_again(store: Store, what: str) -> None:
+    image = store.add_image(CONFIG, [store.add_layer([file("a", b"x")])], AMD64, 1)
+    os.truncate(store.blob(getattr(image, what).digest), 10)
+    assert not store.is_here(image.digest)
+    assert store.add_image(CONFIG, image.layers, AMD64, 1) == image
+    assert store.is_here(image.digest)
+
+
+def test_what_is_no_image_is_not_here(store: Store) -> None:
+    assert not store.is_here("sha256:" + "0" * 64)
+    assert not store.is_here(store.put(b"no manifest", MANIFEST).digest)
+
+
+def test_a_blob_whose_bytes_were_changed_is_named(store: Store) -> None:
+    layer = store.add_layer([file("a", os.urandom(5000))])
+    path = store.blob(layer.blob.digest)
+    data = bytearray(path.read_bytes())
+    data[100:3000] = bytes(2900)
+    path.write_bytes(data)
+    with pytest.raises(TrustError) as caught:
+        store.read_files([layer], ["a"])
+    assert caught.value.where == str(path)
+    assert "delete" in caught.value.hint

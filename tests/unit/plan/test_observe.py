@@ -1,5 +1,6 @@
 """What is known without a registry: store and records decide."""
 
+import os
 from pathlib import Path
 
 from kit.images import add_files, add_image, owners, recipe, record
@@ -23,6 +24,17 @@ def test_a_build_is_known_where_it_is_in_the_store_or_published(tmp_path: Path) 
     assert observe([BASE], book=book, store=store) == Observed(
         (Known(here, here=True, published=False), Known(published, here=False, published=True))
     )
+
+
+def test_a_build_whose_layer_was_cut_is_not_here_any_more(tmp_path: Path) -> None:
+    store, book = Store(tmp_path / "store"), RecordBook(tmp_path / "records")
+    layer = add_files(store, {"a": b"a"})
+    mine = record(BASE, image=add_image(store, layer), layers=owners((layer, "bookworm")))
+    book.save(mine)
+    os.truncate(store.blob(layer.blob.digest), 3)
+    assert observe([BASE], book=book, store=store) == Observed(())
+    book.mark_published(mine.digest, Published("http://127.0.0.1:5000", 1))
+    assert observe([BASE], book=book, store=store) == Observed((Known(mine, here=False, published=True),))
 
 
 def test_nothing_is_known_at_first(tmp_path: Path) -> None:

@@ -108,3 +108,8 @@ def test_a_full_disk_and_a_bug_are_what_they_are(tmp_path: Path) -> None:
         pytest.raises(RuntimeError, match="AssertionError"),
     ):
         rendering.render(tmp_path, tmp_path)
+
+
+def test_compiled_templates_that_cannot_be_kept_stop_nothing(tmp_path: Path) -> None:
+    write(tmp_path, {**production("r", "1", "FROM scratch\n"), "cache": "a file where a directory would be"})
+    assert [one.name for one in load_tree([tmp_path], TreeConfig(), cache=tmp_path / "cache").recipes] == ["r"]
