@@ -7,8 +7,8 @@ from dataclasses import replace
 from ropewalk.oci.model import Entry, EntryType
 from ropewalk.oci.tree import flatten
 from ropewalk.recipe.dockerfile import parse
-from ropewalk.refresh.decide import MERGED
 from ropewalk.refresh.inputs import INFO, STATUS, DpkgFiles, RebaseInputs
+from ropewalk.refresh.rebase import READ
 
 Said = str | Entry
 """A file by its content, or any entry."""
@@ -71,7 +71,7 @@ def dpkg(paths: Mapping[str, Said]) -> DpkgFiles:
     texts = {path: said.encode() for path, said in paths.items() if isinstance(said, str)}
     lists = {path: data for path, data in texts.items() if path.startswith(INFO) and path.endswith(".list")}
     triggers = {path: data for path, data in texts.items() if path.startswith(INFO) and path.endswith(".triggers")}
-    return DpkgFiles(texts.get(STATUS, b""), lists, triggers, {p: data for p, data in texts.items() if p in MERGED})
+    return DpkgFiles(texts.get(STATUS, b""), lists, triggers, {p: data for p, data in texts.items() if p in READ})
 
 
 def inputs(

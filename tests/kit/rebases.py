@@ -26,10 +26,10 @@ from ropewalk.oci import Image, ImageConfig
 from ropewalk.oci.tree import Tree, changed
 from ropewalk.recipe import BuildRecord, Recipe, load_config, load_tree
 from ropewalk.recipe.record import How, ParentPin
-from ropewalk.refresh import DpkgReader, Rebased, Refusal, differences, merge_config, newer_packages, rebase
+from ropewalk.refresh import DpkgReader, Rebased, Refusal, differences, newer_packages, rebase
 from ropewalk.refresh.decide import LD_CACHE, combine
 from ropewalk.refresh.inputs import changes
-from ropewalk.refresh.rebase import gather
+from ropewalk.refresh.rebase import configured, gather
 from ropewalk.settings import Settings
 
 BASES: Mapping[str, tuple[str, str, str]] = {
@@ -260,7 +260,7 @@ class Trials:
         own = image.layers[len(old.layers) :]
         inputs = gather(store, built.recipe, built.first, pins, (old, new, own), reader=DpkgReader(store))
         made = combine(changes(inputs))
-        config = merge_config(old.config, new.config, image.config)
+        config = configured(old.config, new.config, image.config, built.first.dockerfile)
         for refusal in (made, config):
             if isinstance(refusal, Refusal):
                 return (f"cannot be made: {refusal}",)

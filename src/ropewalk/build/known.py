@@ -117,6 +117,10 @@ TABLE: tuple[Known, ...] = (
     Known(r"var/log/(btmp|wtmp|lastlog|faillog|tallylog)|var/log/apt/.+|var/lib/texmf/.+\.log", _LOG),
     Known(r"var/cache/(ldconfig|man)/.+|var/cache/apt/(pkgcache\.bin|srcpkgcache\.bin|archives/.+)", _CACHE),
     Known(r"var/.+-old|etc/(passwd|group|shadow|gshadow|subuid|subgid)-", _BACKUP),
+    Known(
+        r"var/cache/debconf/tmp\.ci(/.+)?",
+        Why(Cause.ORDER, "where debconf unpacks questions, made by whoever is first"),
+    ),
     Known(r"tmp/hsperfdata_[^/]+(/.+)?", Why(Cause.RANDOM, "what Java counted, in a file named after its process")),
     Known(r"var/lib/dbus/machine-id", Why(Cause.RANDOM, _MACHINE_ID), files=True),
     _rewritten(r"etc/machine-id", Cause.RANDOM, _MACHINE_ID, mends.emptied),

@@ -27,7 +27,8 @@ def merge_automatic(old: bytes, new: bytes, child: bytes, both: Collection[Key])
         old: The old parent's file; empty where it is absent.
         new: The new parent's.
         child: The child's.
-        both: Packages that are new in the new parent and in the child.
+        both: Packages that are new in the new parent and in the child, as dpkg names them; apt marks a package of
+            architecture ``all`` as one of the image's own.
 
     Returns:
         The file as a rebuild would leave it, or whose mark both changed.
@@ -37,10 +38,10 @@ def merge_automatic(old: bytes, new: bytes, child: bytes, both: Collection[Key])
         return Refusal(RULE, PATH, f"parent and child both changed the mark of {key[0]}")
 
     olds, news, children = stanzas(old), stanzas(new), stanzas(child)
-    gained = {*both}
-    for key in gained & (news.keys() ^ children.keys()):
-        news.pop(key, None)
-        children.pop(key, None)
+    for key in news.keys() ^ children.keys():
+        if key in both or (key[0], "all") in both:
+            news.pop(key, None)
+            children.pop(key, None)
     merged = merge_mapping(olds, news, children, conflict)
     if isinstance(merged, Refusal):
         return merged

@@ -205,7 +205,7 @@ class _Campaign:
         if isinstance(outcome, Refusal):
             self.shop.listener(Event(EventKind.NOTE, recipe.reference, "not rebased", str(outcome)))
             return self._rebuild(line, pins, f"{intent.reason}; not rebased: {outcome}")
-        return self._settled(line, outcome, intent)
+        return self._settled(line, outcome, replace(intent, reason="; ".join(outcome.reasons)))
 
     def _bring(self, line: Line, digests: Sequence[str]) -> None:
         """Fetch those images that are not whole here; of one that nobody knows, what needs it says so."""
@@ -248,7 +248,8 @@ class _Campaign:
             rebased = self._rebased(line, pins)
         if isinstance(rebased, Refusal):
             return rebased
-        record = replace(self._record(line, pins, rebased), reasons=(reason,))
+        reasons = (reason, rebased.due) if rebased.due else (reason,)
+        record = replace(self._record(line, pins, rebased), reasons=reasons)
         if _is_same(line.record, rebased):
             return replace(record, digest=line.record.digest)
         proof: Proof | None = None

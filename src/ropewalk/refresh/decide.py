@@ -15,7 +15,7 @@ from ropewalk.refresh import accounts, automatic, debconf
 from ropewalk.refresh.inputs import STATUS, Changes, MovedParent, RebaseInputs, changes
 from ropewalk.refresh.merge import merge_entry, merge_status
 from ropewalk.refresh.refusal import Refusal
-from ropewalk.refresh.rules import build_configuration, built_using, computed, copies, hooks, whiteouts
+from ropewalk.refresh.rules import build_configuration, built_using, claims, computed, copies, hooks, scripts, whiteouts
 
 LD_CACHE = "etc/ld.so.cache"
 
@@ -61,7 +61,7 @@ def decide(inputs: RebaseInputs) -> Decision | Refusal:
     if early is not None:
         return early
     found = changes(inputs)
-    for rule in (built_using, whiteouts, build_configuration, copies):
+    for rule in (built_using, whiteouts, claims, build_configuration, copies):
         refusal = rule(found)
         if refusal is not None:
             return refusal
@@ -75,7 +75,7 @@ def decide(inputs: RebaseInputs) -> Decision | Refusal:
     if isinstance(merged, Refusal):
         return merged
     refusal = _relations(found, merged) or _bound(merged)
-    return refusal or replace(merged, proof=(*made, *watched, *merged.proof))
+    return refusal or replace(merged, proof=(*made, *watched, *scripts(found), *merged.proof))
 
 
 def refuse_early(*, allowed: bool, moved: Sequence[MovedParent]) -> Refusal | None:

@@ -1,6 +1,6 @@
 """What a rebase is decided on, and what follows from it at once; pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ropewalk.debian import stanzas
@@ -40,7 +40,8 @@ class DpkgFiles:
         status: ``var/lib/dpkg/status``; empty where there is none.
         lists: ``info/*.list``.
         triggers: ``info/*.triggers``.
-        merged: What is merged by its format, as far as it is there: accounts, debconf's databases, apt's marks.
+        merged: What is merged or judged by its format, as far as it is there: accounts, debconf's databases, apt's marks,
+            dpkg's diversions and overrides.
     """
 
     status: bytes = b""
@@ -52,10 +53,18 @@ class DpkgFiles:
         """Return all paths that dpkg says it unpacked, as a merged ``/usr`` has them and as the packages name them."""
         found: set[str] = set()
         for data in self.lists.values():
-            paths = [line[1:] for line in data.decode(errors="surrogateescape").splitlines()]
-            found.update(paths)
-            found.update(f"usr/{path}" for path in paths if path.startswith(_MERGED))
+            found |= as_unpacked(data.decode(errors="surrogateescape").splitlines())
         return frozenset(found)
+
+
+def as_unpacked(lines: Iterable[str]) -> frozenset[str]:
+    """Return the paths that dpkg names, with and without the links of a merged ``/usr``.
+
+    Args:
+        lines: Paths with a leading slash.
+    """
+    paths = [line[1:] for line in lines]
+    return frozenset((*paths, *(f"usr/{path}" for path in paths if path.startswith(_MERGED))))
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,17 +34,46 @@ class Step:
         line: Its instruction's line in the Dockerfile.
         kind: What it can leave behind.
         inputs: Regular expressions for the start of paths that it depends on.
+        interpreter: A regular expression for packages whose upstream version it depends on; empty for none.
     """
 
     command: str
     line: int
     kind: Kind
     inputs: tuple[str, ...] = ()
+    interpreter: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Generator:
+    """A program that computes files from inputs that are known.
+
+    Attributes:
+        inputs: Regular expressions for the start of paths that it depends on.
+        interpreter: A regular expression for packages whose upstream version decides what it makes.
+    """
+
+    inputs: tuple[str, ...]
+    interpreter: str = ""
 
 
 _SIMPLE = frozenset(
-    {"apt-get", "dpkg", "useradd", "groupadd", "usermod", "mkdir", "chown", "chmod", "ln", "install", "rm", "rmdir"}
-    | {"true", ":", "set", "export"}
+    {
+        "cd",
+        "apt-get",
+        "dpkg",
+        "useradd",
+        "groupadd",
+        "usermod",
+        "mkdir",
+        "chown",
+        "chmod",
+        "ln",
+        "install",
+        "rm",
+        "rmdir",
+    }
+    | {"true", ":", "set", "export", "dpkg-divert"}
 )
 _READERS = frozenset({"getent", "id"})
 """They tell of users; what follows may depend on the answer."""
@@ -63,12 +92,29 @@ PYTHON_INPUTS = (
 )
 """What pip and venv take from the parent: which interpreter ``python3`` is, and what they copy into a new environment."""
 
+PYTHON = Generator(PYTHON_INPUTS, r"python3(?:\.\d+)?-minimal")
+"""``pyvenv.cfg`` says the interpreter's version to the last digit."""
+NODE = Generator(
+    (r"usr/bin/(?:node|nodejs|npm|npx)$", r"usr/share/(?:nodejs|npm)/", r"usr/include/node(?:js)?/", r"etc/npmrc$"),
+    r"nodejs|libnode\d+",
+)
+"""npm reads its own modules; what it compiles is for this very version of Node.js (node-gyp)."""
+COMPOSER = Generator((r"usr/bin/composer$", r"usr/share/php/Composer/", r"etc/alternatives/php$", r"usr/bin/php$"))
+"""Which ``php`` stands behind the name says its minor version; Debian packages of each minor version have names of their own."""
+_SUBCOMMANDS = {
+    "npm": (NODE, frozenset({"ci", "install", "i", "prune", "cache"})),
+    "composer": (COMPOSER, frozenset({"install", "clear-cache"})),
+}
+"""What of npm and composer runs nothing but themselves and what the packages bring."""
+
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
 _SILENCE = re.compile(r"[12]?>{1,2}\s*/dev/null(?=[\s;&|)]|$)|[12]?>&[12]")
 _SEPARATOR = re.compile(r"(?:&&|\|\||;|\(|\))+")
 _HEREDOC = re.compile(r"<<-?(['\"]?)(?P<word>\w+)\1\n(?P<script>.*)\n(?P=word)\s*", re.DOTALL)
 _PUNCTUATION = re.compile(r"[();<>|&]+")
 _ANYTHING = ("",)
+_CD = 2
+"""Words of a ``cd`` that says where to."""
 _SHOWN = 60
 """Characters of a command that a reason shows."""
 _DOES_NOTHING = frozenset(
@@ -118,9 +164,12 @@ def _steps(instruction: Instruction, directory: str | None) -> Iterator[Step]:
     if commands is None:
         yield Step(_short(text), instruction.line, Kind.UNKNOWN)
         return
+    leaves = any(words[0] == "cd" for words in commands)
     for words in commands:
-        kind, inputs = _judge(words, directory)
-        yield Step(_short(" ".join(words)), instruction.line, kind, inputs)
+        if words[0] == "cd":
+            # Where a subshell ends is not known here, nor where a failed command left the shell.
+            directory = _into(directory, words[1]) if len(words) == _CD and "(" not in text else None
+        yield _judge(words, instruction.line, None if leaves and "(" in text else directory)
 
 
 def _short(text: str) -> str:
@@ -152,26 +201,26 @@ def _commands(text: str) -> list[list[str]] | None:
     return [words for words in commands if words]
 
 
-def _judge(words: list[str], directory: str | None) -> tuple[Kind, tuple[str, ...]]:
-    name, arguments = words[0], words[1:]
-    if _is_python_generator(name, arguments):
-        return Kind.GENERATOR, PYTHON_INPUTS
+def _judge(words: list[str], line: int, directory: str | None) -> Step:
+    name, arguments, said = words[0], words[1:], _short(" ".join(words))
+    generator = _generator(name, arguments)
+    if generator is not None:
+        return Step(said, line, Kind.GENERATOR, generator.inputs, generator.interpreter)
     if name in _READERS:
-        return Kind.SIMPLE, _USERS
+        return Step(said, line, Kind.SIMPLE, _USERS)
     if name not in _SIMPLE:
-        return Kind.UNKNOWN, ()
-    return Kind.SIMPLE, tuple(_reach(name, arguments, directory))
+        return Step(said, line, Kind.UNKNOWN)
+    return Step(said, line, Kind.SIMPLE, tuple(_reach(name, arguments, directory)))
 
 
-def _is_python_generator(name: str, arguments: list[str]) -> bool:
+def _generator(name: str, arguments: list[str]) -> Generator | None:
     if _PIP.fullmatch(name):
-        return True
-    return (
-        bool(_PYTHON.fullmatch(name))
-        and arguments[:1] == ["-m"]
-        and arguments[1:2][0:1] != []
-        and (arguments[1] in _PYTHON_MODULES)
-    )
+        return PYTHON
+    if name in _SUBCOMMANDS:
+        generator, known = _SUBCOMMANDS[name]
+        return generator if next((word for word in arguments if not word.startswith("-")), "") in known else None
+    module = arguments[1] if arguments[:1] == ["-m"] and len(arguments) > 1 else ""
+    return PYTHON if _PYTHON.fullmatch(name) and module in _PYTHON_MODULES else None
 
 
 def _reach(name: str, arguments: list[str], directory: str | None) -> Iterable[str]:

@@ -21,9 +21,14 @@ from ropewalk.refresh.decide import LD_CACHE, MERGED, Decision, decide
 from ropewalk.refresh.inputs import INFO, STATUS, DpkgFiles, MovedParent, RebaseInputs
 from ropewalk.refresh.merge import merge_config
 from ropewalk.refresh.refusal import Refusal
+from ropewalk.refresh.rules import DIVERSIONS, OVERRIDES
 
 _RECONCILE_HISTORY = "ropewalk: reconcile"
 _KEPT = (".list", ".triggers")
+_NAMED = 3
+"""Packages that a reason names."""
+READ = MERGED | {DIVERSIONS, OVERRIDES}
+"""What is read of an image beside dpkg's status and its packages' files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,13 @@ class Rebased:
         """It must be proven before it is published."""
         return bool(self.proof)
 
+    @property
+    def due(self) -> str:
+        """Why it is to be rebuilt some day; empty where it is not."""
+        more = len(self.converged) - _NAMED
+        names = ", ".join(self.converged[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+        return f"a rebuild is due: its own layer holds the parent's {names} once more" if names else ""
+
 
 class DpkgReader:
     """Reads dpkg's files from layers, each layer once."""
@@ -75,7 +87,7 @@ class DpkgReader:
             status=found.get(STATUS, b""),
             lists={path: data for path, data in found.items() if path.endswith(".list")},
             triggers={path: data for path, data in found.items() if path.endswith(".triggers")},
-            merged={path: found[path] for path in MERGED if path in found},
+            merged={path: found[path] for path in READ if path in found},
         )
 
     def _layer(self, layer: Layer) -> dict[str, bytes]:
@@ -88,7 +100,7 @@ class DpkgReader:
 
 
 def _is_read(path: str) -> bool:
-    return path == STATUS or path in MERGED or (path.startswith(INFO) and path.endswith(_KEPT))
+    return path == STATUS or path in READ or (path.startswith(INFO) and path.endswith(_KEPT))
 
 
 def origin(book: RecordBook, record: BuildRecord) -> BuildRecord | None:
@@ -146,8 +158,7 @@ def rebase(
     decision = decide(gather(shop.store, recipe, made, pins or made.parents, parts, reader=reader))
     if isinstance(decision, Refusal):
         return decision
-    child = own_config(root.config, old.config, parse(made.dockerfile).labels())
-    config = merge_config(inheritable(old.config), inheritable(new.config), child)
+    config = configured(old.config, new.config, root.config, made.dockerfile)
     if isinstance(config, Refusal):
         return config
     base = next((p for p in (pins or made.parents) if p.role is ParentRole.FINAL and p.digest == new.digest), None)
@@ -166,6 +177,18 @@ def rebase(
         origin=made.digest,
         converged=decision.converged,
     )
+
+
+def configured(old: ImageConfig, new: ImageConfig, child: ImageConfig, dockerfile: str) -> ImageConfig | Refusal:
+    """Merge how an image runs, as `merge_config`, without labels that are the parent's alone.
+
+    Args:
+        old: The old parent's configuration.
+        new: The new parent's.
+        child: The child's.
+        dockerfile: The rendered Dockerfile that the child was built from.
+    """
+    return merge_config(inheritable(old), inheritable(new), own_config(child, old, parse(dockerfile).labels()))
 
 
 def _surroundings(old: ImageConfig, new: ImageConfig) -> tuple[str, ...]:

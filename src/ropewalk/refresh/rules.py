@@ -9,7 +9,7 @@ from ropewalk.debian import fields, parse_relations, parse_status, upstream_vers
 from ropewalk.oci.model import Entry, EntryType
 from ropewalk.oci.tree import ancestors
 from ropewalk.refresh.hooks import activations, check_hooks, check_triggers
-from ropewalk.refresh.inputs import INFO, STATUS, Changes, DpkgFiles, RebaseInputs, equal
+from ropewalk.refresh.inputs import INFO, STATUS, Changes, DpkgFiles, RebaseInputs, as_unpacked, equal
 from ropewalk.refresh.instructions import Kind, classify, touched
 from ropewalk.refresh.refusal import Refusal
 
@@ -34,6 +34,10 @@ _MAINTAINED = re.compile(
 )
 """What dpkg, its triggers and maintainer scripts write without owning it; rules 1 and 3 watch over that."""
 
+
+DIVERSIONS, OVERRIDES = "var/lib/dpkg/diversions", "var/lib/dpkg/statoverride"
+_OVERRIDE_SPACES = 3
+"""Between user, group, mode and path."""
 
 # Rule 4, second half
 
@@ -69,8 +73,13 @@ def whiteouts(changes: Changes) -> Refusal | None:
     hidden = {e.path for layer in changes.inputs.own for e in layer if e.type is EntryType.OPAQUE}
     hidden |= {path for path in by_hand if changes.inputs.old[path].type is EntryType.DIRECTORY}
     beside = {_directory(path) for path in by_hand}
+    steps = classify(changes.inputs.dockerfile)
+    sure = all(step.kind is not Kind.UNKNOWN for step in steps)
     for path in added:
-        if _directory(path) in beside or any(above in hidden for above in ancestors(path)):
+        inside = any(above in hidden for above in ancestors(path))
+        # Commands that say by name what they delete leave the neighbours alone.
+        near = _directory(path) in beside and not (sure and not any(touched(step.inputs, [path]) for step in steps))
+        if inside or near:
             return Refusal(7, path, "the parent adds it beside something that the child deleted")
     return None
 
@@ -86,6 +95,35 @@ def _deleted_by_hand(changes: Changes) -> tuple[str, ...]:
 
 def _directory(path: str) -> str:
     return path.rpartition("/")[0]
+
+
+# Rule 1: what the child told dpkg about paths
+
+
+def claims(changes: Changes) -> Refusal | None:
+    """Refuse where the parent changed a path that the child diverts, or added one whose mode it overrides.
+
+    dpkg would have unpacked it elsewhere, or otherwise (dpkg-divert(1), dpkg-statoverride(1)).
+    """
+    old, child = changes.inputs.old_dpkg.merged, changes.inputs.child_dpkg.merged
+    added = {path for path in changes.parent if path not in changes.inputs.old}
+    for file, paths, moved in ((DIVERSIONS, _diverted, {*changes.parent}), (OVERRIDES, _overridden, added)):
+        if file not in changes.own:
+            continue
+        claimed = paths(child.get(file, b"")) - paths(old.get(file, b""))
+        path = min(claimed & moved, default="")
+        if path:
+            return Refusal(1, path, f"the parent changed it, and the child has it in {file}")
+    return None
+
+
+def _diverted(data: bytes) -> frozenset[str]:
+    return as_unpacked(data.decode(errors="surrogateescape").splitlines()[::3])
+
+
+def _overridden(data: bytes) -> frozenset[str]:
+    lines = data.decode(errors="surrogateescape").splitlines()
+    return as_unpacked(line.split(" ", 3)[3] for line in lines if line.count(" ") >= _OVERRIDE_SPACES)
 
 
 # Rule 8
@@ -111,7 +149,7 @@ def _unowned(changes: Changes) -> dict[str, Entry]:
 def copies(changes: Changes) -> Refusal | None:
     """Refuse a copy of a parent's file that changed since."""
     old = changes.inputs.old
-    moved = {old[path].sha256: path for path in changes.stale if path in old and old[path].size > 0}
+    moved = {old[path].sha256: path for path in changes.parent if path in old and old[path].size > 0}
     moved.pop("", None)
     for path, entry in _unowned(changes).items():
         source = moved.get(entry.sha256) if entry.type is EntryType.FILE else None
@@ -134,7 +172,7 @@ def computed(changes: Changes) -> tuple[str, ...] | Refusal:
             continue
         path = touched(step.inputs, changes.parent)
         if step.kind is Kind.GENERATOR:
-            path = path or _compiler_input(changes) or _interpreter(changes)
+            path = path or _compiler_input(changes) or _interpreter(changes, step.interpreter)
             if path:
                 return Refusal(9, path, f"`{step.command}` depends on it")
         elif path:
@@ -168,9 +206,9 @@ def _compiler_input(changes: Changes) -> str:
     return touched(_COMPILER_INPUTS, changes.stale)
 
 
-def _interpreter(changes: Changes) -> str:
-    """Return the Python whose upstream version changed: ``pyvenv.cfg`` says it to the last digit."""
-    pattern = re.compile(r"python3(?:\.\d+)?-minimal")
+def _interpreter(changes: Changes, packages: str) -> str:
+    """Return the interpreter's package whose upstream version changed."""
+    pattern = re.compile(packages)
     old, new = (
         {p.name: upstream_version(p.version) for p in parse_status(dpkg.status) if pattern.fullmatch(p.name)}
         for dpkg in (changes.inputs.old_dpkg, changes.inputs.new_dpkg)
@@ -203,6 +241,18 @@ def hooks(changes: Changes) -> tuple[str, ...] | Refusal:
     if hook is not None:
         return hook
     return tuple(f"a trigger on {one.interest} saw another {one.path}" for one in watched)
+
+
+def scripts(changes: Changes) -> tuple[str, ...]:
+    """Ask for a proof where a child with packages has a parent that gained or lost some.
+
+    Maintainer scripts look for programs (systemctl, systemd-tmpfiles...) and do otherwise where they find them.
+    """
+    old, new, _ = changes.packages
+    moved = sorted(old.keys() ^ new.keys())
+    if not moved or STATUS not in changes.own:
+        return ()
+    return (f"the parent gained or lost {moved[0][0]}: the scripts of the child's packages look for what is there",)
 
 
 def _package(path: str) -> str:

@@ -27,6 +27,10 @@ def test_what_both_got_is_automatic_where_both_say_so() -> None:
     assert merge_automatic(marks(["a"]), marks(["a", "x"]), marks(["x", "a"]), both) == marks(["a", "x"])
 
 
+def test_a_package_for_all_architectures_is_marked_as_one_of_the_images_own() -> None:
+    assert merge_automatic(marks(["a"]), marks(["a"]), marks(["a", "x"]), [("x", "all")]) == marks(["a"])
+
+
 def test_a_file_that_would_be_empty_is_refused_where_the_parent_has_none() -> None:
     refusal = merge_automatic(b"", b"", marks(["x"]), [("x", "amd64")])
     assert isinstance(refusal, Refusal)

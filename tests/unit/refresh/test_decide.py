@@ -185,6 +185,21 @@ def test_a_convergence_takes_the_new_parents_debconf_texts_and_is_told() -> None
     assert _allowed(inputs({**_BASE, templates: item("pam's")}, _NEWER, alone)).reconcile == (STATUS,)
 
 
+def test_what_the_child_diverts_is_refused_where_the_parent_changes_it() -> None:
+    own: dict[str, Said] = {"var/lib/dpkg/diversions": "/bin/x\n/bin/x.distrib\n:\n"}
+    run = "RUN dpkg-divert --local --rename --add /bin/x"
+    refusal = _refused(inputs(_BASE, {"usr/bin/x": "new"}, own, run))
+    assert (refusal.rule, refusal.path) == (1, "usr/bin/x")
+    assert _allowed(inputs(_BASE, {"usr/bin/y": "new"}, own, run)).proof == ()
+
+
+def test_a_mode_that_the_child_overrides_is_refused_where_the_parent_adds_the_path() -> None:
+    own: dict[str, Said] = {"var/lib/dpkg/statoverride": "root root 4755 /usr/bin/x\nroot mail 2755 /usr/bin/su\n"}
+    refusal = _refused(inputs(_BASE, {"usr/bin/x": "new"}, own))
+    assert (refusal.rule, refusal.path) == (1, "usr/bin/x")
+    assert _allowed(inputs(_BASE, {"usr/bin/su": file("su 2", 0o4755)}, own)).proof == ()
+
+
 # Rule 2
 
 
@@ -240,6 +255,13 @@ def test_bytecode_of_a_changed_source_is_refused() -> None:
     assert _refused(inputs({**_BASE, source: "1"}, {source: "2"}, own)).path == source
 
 
+def test_packages_that_the_parent_gained_or_lost_ask_for_a_proof() -> None:
+    systemd: dict[str, Said] = {STATUS: status(stanza("libc6", "1"), stanza("systemd", "1"))}
+    assert "systemd" in _allowed(inputs(_BASE, systemd, _NGINX)).proof[0]
+    assert "systemd" in _allowed(inputs({**_BASE, **systemd}, {STATUS: _BASE[STATUS]}, {**_NGINX})).proof[0]
+    assert _allowed(inputs(_BASE, systemd, {"srv/x": "x"}, "COPY x /srv/")).proof == ()
+
+
 # Rule 4 and 5
 
 
@@ -263,6 +285,11 @@ def test_a_package_linked_statically_from_a_changed_source_is_refused() -> None:
 # Rule 6
 
 
+def test_a_copy_from_before_an_upgrade_is_refused() -> None:
+    own = {**_NEWER, f"{INFO}libc6.list": _BASE[f"{INFO}libc6.list"], "opt/libc": "libc 1"}
+    assert _refused(inputs(_BASE, _NEWER, own, "RUN cp /lib/libc.so.6 /opt/libc && apt-get upgrade")).rule == 6
+
+
 def test_a_copy_of_a_changed_file_is_refused() -> None:
     given = inputs(_BASE, _NEWER, {"opt/venv/libc": "libc 1"}, "RUN cp /usr/lib/libc.so.6 /opt/venv/libc")
     refusal = _refused(given)
@@ -282,8 +309,14 @@ _DOCS: dict[str, Said] = {**_BASE, "usr/share/doc/bash": "x", f"{INFO}bash.list"
     ids=["the files", "opaque", "the directory"],
 )
 def test_what_appears_where_the_child_deleted_is_refused(own: dict[str, Said]) -> None:
-    refusal = _refused(inputs(_DOCS, {"usr/share/doc/zlib": "y"}, own, "RUN rm -f /usr/share/doc/bash"))
+    refusal = _refused(inputs(_DOCS, {"usr/share/doc/zlib": "y"}, own, "RUN rm -rf /usr/share/doc/*"))
     assert (refusal.rule, refusal.path) == (7, "usr/share/doc/zlib")
+
+
+def test_what_is_deleted_by_its_name_leaves_the_neighbours_alone() -> None:
+    own, new = {"usr/share/doc/bash": GONE}, {"usr/share/doc/zlib": "y"}
+    assert _allowed(inputs(_DOCS, new, own, "RUN rm -f /usr/share/doc/bash")).proof == ()
+    assert _refused(inputs(_DOCS, new, own, "RUN clean-up && rm -f /usr/share/doc/bash")).rule == 7
 
 
 def test_what_dpkg_deleted_is_no_deletion_by_hand() -> None:

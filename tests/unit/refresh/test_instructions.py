@@ -1,7 +1,7 @@
 import pytest
 
 from ropewalk.recipe.dockerfile import parse
-from ropewalk.refresh.instructions import PYTHON_INPUTS, Kind, classify, touched
+from ropewalk.refresh.instructions import COMPOSER, NODE, PYTHON_INPUTS, Generator, Kind, classify, touched
 
 
 def _kinds(instructions: str) -> list[Kind]:
@@ -61,6 +61,26 @@ def test_pip_and_venv_are_known_generators(command: str) -> None:
     assert (step.kind, step.inputs) == (Kind.GENERATOR, PYTHON_INPUTS)
 
 
+@pytest.mark.parametrize(
+    ("command", "generator", "path"),
+    [
+        ("npm ci --omit=dev", NODE, "usr/share/nodejs/npm/lib/cli.js"),
+        ("npm --no-audit install", NODE, "usr/bin/node"),
+        ("composer install --no-dev", COMPOSER, "etc/alternatives/php"),
+    ],
+)
+def test_npm_and_composer_are_known_generators(command: str, generator: Generator, path: str) -> None:
+    (step,) = classify(parse(f"FROM x\nRUN {command}\n"))
+    assert (step.kind, step.inputs) == (Kind.GENERATOR, generator.inputs)
+    assert touched(step.inputs, ["usr/bin/nodejs-x", path]) == path
+
+
+def test_what_npm_and_composer_run_for_a_recipe_is_unknown() -> None:
+    assert (
+        _kinds("RUN npm run build\nRUN npm --prefix /srv ci\nRUN composer run-script x\nRUN npm") == [Kind.UNKNOWN] * 4
+    )
+
+
 def test_another_python_is_no_known_generator() -> None:
     assert _kinds("RUN python3 setup.py install\nRUN python3 -m\nRUN python3 -m compileall /srv") == [Kind.UNKNOWN] * 3
 
@@ -88,6 +108,10 @@ def test_only_the_final_stage_and_those_below_it_count() -> None:
         ("WORKDIR /srv\nWORKDIR app\nRUN chmod -R a-w .", "usr/lib/x", False),
         ("WORKDIR $HOME\nRUN chmod -R a-w lib", "usr/lib/x", True),
         ('RUN chown -R 1:1 "$APP"', "usr/lib/x", True),
+        ("RUN cd /srv && chmod -R a-w app", "usr/lib/x", False),
+        ("RUN cd /usr && chmod -R a-w lib", "usr/lib/x", True),
+        ("RUN (cd /srv); chmod -R a-w lib", "usr/lib/x", True),
+        ("RUN cd && chmod -R a-w lib", "usr/lib/x", True),
         ("RUN getent passwd www-data || useradd www-data", "etc/passwd", True),
     ],
 )
