@@ -19,7 +19,7 @@ from kit.campaign import CHANGELOG, CONFIG, REGISTRY
 from kit.samples import FILES, SERVICE, Sample
 from ropewalk import atomic
 from ropewalk.archive import Pockets, View, from_apt, suite_names
-from ropewalk.build import Workshop, build_recipe, open_workshop
+from ropewalk.build import Workshop, build_recipe, open_workshop, unload
 from ropewalk.errors import RopewalkError
 from ropewalk.events import silent
 from ropewalk.oci import Image, ImageConfig
@@ -56,6 +56,11 @@ packages: [{packages}]
 env: {{LANG: C.UTF-8}}
 """
 _NAMED = 3
+_ROOM = tuple(
+    path.read_text(encoding="utf-8")
+    for path in (*sorted(Path(str(ropewalk.refresh.__file__)).parent.glob("*.py")), Path(__file__))
+)
+"""The code that answers, as it was when this program started."""
 _NEVER = frozenset({"record"})
 
 
@@ -215,6 +220,8 @@ class Trials:
 
     def _built(self, recipe: Recipe, pins: tuple[ParentPin, ...], view: View, number: int) -> BuildRecord:
         record = build_recipe(self.shop, recipe, pins, view, build=number)
+        if pins[0].reference not in {f"{REGISTRY}/{name}:latest" for name in self.bases}:
+            unload(self.shop, pins[0].reference)  # nothing else stands on it
         atomic.write_text(self.place / "builds" / f"{recipe.name}-{number}", record.digest)
         return record
 
@@ -339,9 +346,7 @@ def _settings(config: ImageConfig) -> ImageConfig:
 
 def _fingerprint(sample: Sample) -> str:
     """Return what a kept answer depends on: the sample, and the room that answers."""
-    room = sorted(Path(str(ropewalk.refresh.__file__)).parent.glob("*.py"))
-    texts = (repr(sample), *FILES.values(), *(path.read_text() for path in (*room, Path(__file__))))
-    return hashlib.sha256("\0".join(texts).encode()).hexdigest()
+    return hashlib.sha256("\0".join((repr(sample), *FILES.values(), *_ROOM)).encode()).hexdigest()
 
 
 def write_sample(into: Path, sample: Sample) -> tuple[Recipe, ...]:
