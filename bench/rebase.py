@@ -16,8 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from kit.rebases import ASKED, BASES, Answer, Trials, Verdict, opened, table  # noqa: E402  # the tests' own pieces
-from kit.samples import draw  # noqa: E402  # likewise
+from kit.rebases import BASES, Answer, Verdict, judged, opened, table  # noqa: E402  # the tests' own pieces
 
 
 def show(answer: Answer) -> None:
@@ -25,18 +24,6 @@ def show(answer: Answer) -> None:
     rule = f" (rule {answer.rule})" if answer.rule else ""
     size = f" {answer.reconcile_bytes} bytes" if answer.reconcile_bytes else ""
     print(f"{answer.name} on {answer.base}: {answer.verdict}{rule}{size} {answer.reason}".rstrip(), flush=True)
-
-
-def run(trials: Trials, count: int, seed: int) -> list[Answer]:
-    """Judge samples until so many images were asked of."""
-    answers: list[Answer] = []
-    number = 0
-    while sum(answer.verdict in ASKED for answer in answers) < count:
-        for answer in trials.judge(draw(seed, number, tuple(trials.bases))):
-            show(answer)
-            answers.append(answer)
-        number += 1
-    return answers
 
 
 def main() -> int:
@@ -50,7 +37,10 @@ def main() -> int:
     state = Path(os.environ.get("ROPEWALK_STATE", ROOT / ".state" / "ropewalk")) / "bench-rebase"
     with ExitStack() as stack:
         trials = stack.enter_context(opened(state, given.seed, tuple(given.base or BASES)))
-        answers = run(trials, given.count, given.seed)
+        answers = []
+        for answer in judged(trials, given.count, given.seed):
+            show(answer)
+            answers.append(answer)
     counted = table(answers)
     print(json.dumps(counted) if given.format == "json" else json.dumps(counted, indent=2))
     return 1 if counted[Verdict.WRONG] else 0

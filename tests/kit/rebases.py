@@ -16,7 +16,7 @@ from typing import Any
 
 import ropewalk.refresh
 from kit.campaign import CHANGELOG, CONFIG, REGISTRY
-from kit.samples import FILES, SERVICE, Sample
+from kit.samples import FILES, SERVICE, Sample, draw
 from ropewalk import atomic
 from ropewalk.archive import Pockets, View, from_apt, suite_names
 from ropewalk.build import Workshop, build_recipe, open_workshop, unload
@@ -377,6 +377,25 @@ def write_sample(into: Path, sample: Sample) -> tuple[Recipe, ...]:
 def _production(name: str, dockerfile: str) -> dict[str, str]:
     files = {"Dockerfile.template": dockerfile, "changelog": CHANGELOG.format(name=name), **FILES}
     return {f"tree/{name}/{path}": text for path, text in files.items()}
+
+
+def judged(trials: Trials, count: int, seed: int) -> Iterator[Answer]:
+    """Judge samples until a number of images was asked of.
+
+    Args:
+        trials: Where.
+        count: How many images.
+        seed: Of the samples.
+
+    Yields:
+        Each answer as it is known, those of owners and of what could not be built too.
+    """
+    asked, number = 0, 0
+    while asked < count:
+        for answer in trials.judge(draw(seed, number, tuple(trials.bases))):
+            asked += answer.verdict in ASKED
+            yield answer
+        number += 1
 
 
 def table(answers: Sequence[Answer]) -> dict[str, Any]:
